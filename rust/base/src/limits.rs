@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every bound of the client, with its reason. Sizes are bytes unless the name says otherwise.
+
+/// Longest artifact name, device type or artifact group. mender-artifact 4 writes at most 256.
+pub const NAME_MAX: usize = 256;
+/// Longest payload type; Mender's own are below 32.
+pub const PAYLOAD_TYPE_MAX: usize = 32;
+/// Longest key of a provides or depends pair.
+pub const PAIR_KEY_MAX: usize = 64;
+/// Longest value of a provides or depends pair.
+pub const PAIR_VALUE_MAX: usize = 256;
+/// Most pairs in one provides set, `artifact_name` included; a bit mask of them fits `u16`.
+pub const PAIRS_MAX: usize = 16;
+/// A deployment id is a UUID: 36 lowercase hexadecimal digits and hyphens.
+pub const DEPLOYMENT_ID_LEN: usize = 36;
+/// Longest host name (RFC 1035 §2.3.4).
+pub const HOST_MAX: usize = 253;
+
+/// Depth of JSON nesting that is followed; Mender's own messages use 4.
+pub const JSON_DEPTH_MAX: u8 = 8;
+/// One JSON text inside an artifact header.
+pub const HEADER_JSON_MAX: u32 = 8 * 1024;
+/// `header.tar`, uncompressed.
+pub const HEADER_TAR_MAX: u32 = 16 * 1024;
+/// The `version` file: 31 bytes as Mender writes it, with room for spaces.
+pub const VERSION_MAX: u32 = 128;
+/// The `manifest` file.
+pub const MANIFEST_MAX: u32 = 4 * 1024;
+/// Entries in the manifest: `version`, `header.tar` and the payload files.
+pub const MANIFEST_ENTRIES_MAX: usize = 16;
+/// Payload files of one artifact.
+pub const FILES_MAX: usize = MANIFEST_ENTRIES_MAX - 2;
+/// The `manifest.sig` file: RSA-4096 in base64 is 684.
+pub const SIGNATURE_MAX: u32 = 1024;
+/// A decoded artifact signature: RSA-4096.
+pub const SIGNATURE_BYTES_MAX: usize = 512;
+/// Body of one PAX extended header.
+pub const PAX_MAX: u32 = 1024;
+/// Name of a payload file, PAX names included.
+pub const FILE_NAME_MAX: usize = 128;
+/// Zero blocks tolerated after the end marker: GNU tar pads to 10 KiB records.
+pub const TRAILING_ZERO_BLOCKS_MAX: u32 = 40;
+
+/// Header section of one HTTP reply.
+pub const HTTP_HEADERS_MAX: u32 = 8 * 1024;
+/// Header fields of one HTTP reply.
+pub const HTTP_FIELDS_MAX: u8 = 64;
+/// Interim (1xx) replies before the final one.
+pub const HTTP_INTERIM_MAX: u8 = 8;
+/// Body of one API reply: more than any server sends, and a bound on what is read and thrown away.
+pub const API_REPLY_MAX: u32 = 64 * 1024;
+/// Hops of one artifact download.
+pub const REDIRECTS_MAX: u8 = 3;
+
+/// Smallest IO buffer: one record (see `mender-records`) and one header line of an artifact store must fit.
+pub const IO_BUFFER_MIN: usize = 1024;
+/// Scratch for one JSON string, manifest line, PAX record or decoded signature.
+pub const SCRATCH: usize = 512;

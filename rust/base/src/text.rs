@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bounded text and numbers as text, without `core::fmt`.
+
+/// Text of at most `N` bytes.
+pub type Text<const N: usize> = heapless::String<N>;
+
+/// A copy of `s`, if it fits.
+#[must_use]
+pub fn text<const N: usize>(s: &str) -> Option<Text<N>> {
+    let mut t = Text::new();
+    t.push_str(s).ok()?;
+    Some(t)
+}
+
+/// Decimal digits of a number, at most 20.
+#[derive(Clone, Copy)]
+pub struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    /// The digits of `n`, without leading zeros.
+    #[must_use]
+    pub fn new(mut n: u64) -> Self {
+        let mut d = Self { digits: [b'0'; 20], start: 20 };
+        for to in d.digits.iter_mut().rev() {
+            let low = u8::try_from(n % 10).unwrap_or(0);
+            *to = low.wrapping_add(b'0');
+            d.start = d.start.saturating_sub(1);
+            n /= 10;
+            if n == 0 {
+                break;
+            }
+        }
+        d
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.digits.get(self.start..).and_then(|d| core::str::from_utf8(d).ok()).unwrap_or_default()
+    }
+}
+
+/// The number that `digits` spells in decimal: 1…20 digits, nothing else.
+#[must_use]
+pub fn parse_decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, b| {
+        let d = b.checked_sub(b'0').filter(|d| *d < 10)?;
+        n.checked_mul(10)?.checked_add(d.into())
+    })
+}
+
+/// Value of one hexadecimal digit, either case.
+#[must_use]
+pub const fn hex_digit(b: u8) -> Option<u8> {
+    match b {
+        b'0'..=b'9' => Some(b.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(b.wrapping_sub(b'a').wrapping_add(10)),
+        b'A'..=b'F' => Some(b.wrapping_sub(b'A').wrapping_add(10)),
+        _ => None,
+    }
+}
+
+/// Whether `id` has the shape of a UUID as the server writes them: 36 characters, lowercase hexadecimal and hyphens.
+/// Nothing else may reach a URL (protocol §0.1).
+#[must_use]
+pub fn is_uuid(id: &str) -> bool {
+    id.len() == crate::limits::DEPLOYMENT_ID_LEN
+        && id.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+/// `a` and `b` are equal, ASCII letters of either case.
+#[must_use]
+pub const fn same_word(a: &[u8], b: &[u8]) -> bool {
+    a.eq_ignore_ascii_case(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_go_both_ways() {
+        for n in [0, 1, 9, 10, 1234567890, u64::MAX] {
+            assert_eq!(parse_decimal(Decimal::new(n).as_str().as_bytes()), Some(n));
+        }
+        for bad in ["", "-1", "+1", "1 ", "18446744073709551616", "1a"] {
+            assert_eq!(parse_decimal(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_servers_form_of_a_uuid_passes() {
+        assert!(is_uuid("0f6a2c4e-0000-4000-8000-000000000001"));
+        for bad in [
+            "",
+            "0F6a2c4e-0000-4000-8000-000000000001",
+            "0f6a2c4e-0000-4000-8000-00000000000/",
+            "../../../../../../../../../../../../",
+        ] {
+            assert!(!is_uuid(bad), "{bad}");
+        }
+    }
+}
