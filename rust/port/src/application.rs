@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the application may say and hear.
+
+use crate::Progress;
+use mender_base::Error;
+
+/// Where an update stops for the application's word. Reported to the server as `pause_before_…` when deferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// The artifact is downloaded and verified.
+    Install = 0,
+    /// The next step restarts the device.
+    Reboot = 1,
+    /// The new firmware has proved itself and is about to be confirmed.
+    Commit = 2,
+}
+
+/// The application's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Approve,
+    /// Ask again later.
+    Defer,
+    /// Give this deployment up; it is reported as `failure`.
+    Refuse,
+}
+
+/// What the application is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The server accepted the device.
+    Authenticated,
+    /// A deployment was offered and begins.
+    DeploymentStarted,
+    /// Artifact bytes received so far, and their total where the server said it (else 0).
+    Progress {
+        /// Bytes received.
+        received: u32,
+        /// Bytes in all, or 0.
+        total: u32,
+    },
+    /// The device restarts now.
+    Restarting,
+    /// The deployment ended well.
+    DeploymentSucceeded,
+    /// The deployment failed or was aborted, for that reason.
+    DeploymentFailed(Error),
+}
+
+/// The application on the device.
+pub trait Application {
+    /// Asks for approval. Called again, at intervals of some seconds, after [`Verdict::Defer`].
+    fn approve(&mut self, stage: Stage) -> Verdict;
+
+    /// Tests the new firmware before it is confirmed. Called again while [`Progress::Pending`], until the commit deadline.
+    ///
+    /// # Errors
+    /// The firmware is bad: the device falls back.
+    fn self_test(&mut self) -> crate::Result<Progress>;
+
+    /// The application's own inventory attributes; must give the same at each call until something changed.
+    fn inventory(&self, attribute: &mut dyn FnMut(&str, &str));
+
+    /// Something happened.
+    fn notice(&mut self, notice: Notice);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Update modules: what installs the payload types that are not built in.
+//!
+//! States and their meaning are those of Mender's update modules
+//! (<https://docs.mender.io/artifact-creation/create-a-custom-update-module>).
+
+use crate::Result;
+
+/// A module, by the platform's own numbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModuleId(pub u8);
+
+/// The states of an update module after its `Download`, which is [`Modules::begin`], [`Modules::write`] and [`Modules::end`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ModuleState {
+    /// Install what was downloaded.
+    ArtifactInstall = 1,
+    /// Restart, or make the restart happen; the client restarts the device after it.
+    ArtifactReboot = 2,
+    /// After the restart: is the new software running?
+    ArtifactVerifyReboot = 3,
+    /// Make it permanent.
+    ArtifactCommit = 4,
+    /// Undo the installation.
+    ArtifactRollback = 5,
+    /// Restart into the old software.
+    ArtifactRollbackReboot = 6,
+    /// After that restart: is the old software running?
+    ArtifactVerifyRollbackReboot = 7,
+    /// The deployment has failed.
+    ArtifactFailure = 8,
+    /// The deployment is over, for better or worse.
+    Cleanup = 9,
+}
+
+/// Whether a piece of work is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Finished.
+    Done,
+    /// Call again soon.
+    Pending,
+}
+
+/// The registered update modules. Payload types `zephyr-image` and none (`null`) are built into the client and never come here.
+pub trait Modules {
+    /// The module for a payload type. The same for the same type after a restart.
+    fn find(&mut self, payload_type: &str) -> Option<ModuleId>;
+
+    /// The device must restart for the new software to run. Asked after `ArtifactInstall`, and after a restart.
+    fn needs_reboot(&mut self, module: ModuleId) -> bool;
+
+    /// The module can undo what it did.
+    fn supports_rollback(&mut self, module: ModuleId) -> bool;
+
+    /// A piece of the artifact's meta-data (JSON). It is not yet verified: keep it, do not act on it before `begin` or `ArtifactInstall`.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    fn meta_data(&mut self, module: ModuleId, piece: &[u8]) -> Result<()>;
+
+    /// A payload file begins. Called again for file 0 after a download that was cut: what was written before is void.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    fn begin(&mut self, module: ModuleId, file: u8, name: &str, size: u32) -> Result<()>;
+
+    /// Bytes of a payload file at `offset`; returns how many were taken. 0 means: offer them again.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    fn write(&mut self, module: ModuleId, file: u8, offset: u32, data: &[u8]) -> Result<usize>;
+
+    /// A payload file is whole and its hash is right.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    fn end(&mut self, module: ModuleId, file: u8) -> Result<()>;
+
+    /// Runs a state, or goes on with it after [`Progress::Pending`].
+    ///
+    /// # Errors
+    /// The state failed; what follows is the state machine's affair.
+    fn run(&mut self, module: ModuleId, state: ModuleState) -> Result<Progress>;
+}

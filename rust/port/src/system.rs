@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Time, log, identity and restart.
+
+use mender_base::Event;
+
+/// Monotonic time.
+pub trait Clock {
+    /// Milliseconds since boot; never goes back.
+    fn now_ms(&mut self) -> u64;
+
+    /// Milliseconds since 1970 UTC if a clock that is trusted knows them; the client else derives them from the server's `Date`, for the
+    /// deployment log alone.
+    fn unix_ms(&mut self) -> Option<u64>;
+}
+
+/// The device log.
+pub trait Log {
+    /// One event; [`mender_base::event::render`] makes its text. `text` is good for the call only.
+    fn log(&mut self, event: Event, a: i64, b: i64, text: &str);
+}
+
+/// The device as a whole.
+pub trait System {
+    /// The identity: 1…8 pairs that never change, for instance `mac`. The server hashes them (protocol §1.2), so even the case of a
+    /// letter matters. Must give the same pairs at each call.
+    fn identity(&self, pair: &mut dyn FnMut(&str, &str));
+
+    /// Restarts the device. On hardware it does not return; where it returns, the client waits for the restart.
+    fn reboot(&mut self);
+}
