@@ -29,25 +29,25 @@ const ROOTFS_IMAGE: &str = "rootfs-image";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    name: String,
-    group: Option<String>,
-    device_types: Vec<String>,
-    depends_names: Vec<String>,
-    depends_groups: Vec<String>,
-    payload_type: Option<String>,
-    provides: BTreeMap<String, String>,
-    depends: BTreeMap<String, String>,
-    clears: Vec<String>,
-    software: Option<(String, String, String)>,
-    default_software_version: bool,
-    default_clears_provides: bool,
-    checksum_provide: bool,
-    meta_data: Option<serde_json::Value>,
-    scripts: Vec<(String, Meta, Vec<u8>)>,
-    files: Vec<(String, Meta, Vec<u8>)>,
+    pub(crate) name: String,
+    pub(crate) group: Option<String>,
+    pub(crate) device_types: Vec<String>,
+    pub(crate) depends_names: Vec<String>,
+    pub(crate) depends_groups: Vec<String>,
+    pub(crate) payload_type: Option<String>,
+    pub(crate) provides: BTreeMap<String, String>,
+    pub(crate) depends: BTreeMap<String, String>,
+    pub(crate) clears: Vec<String>,
+    pub(crate) software: Option<(String, String, String)>,
+    pub(crate) default_software_version: bool,
+    pub(crate) default_clears_provides: bool,
+    pub(crate) checksum_provide: bool,
+    pub(crate) meta_data: Option<serde_json::Value>,
+    pub(crate) scripts: Vec<(String, Meta, Vec<u8>)>,
+    pub(crate) files: Vec<(String, Meta, Vec<u8>)>,
     store: Meta,
-    key: Option<Key>,
-    compression: Compression,
+    pub(crate) key: Option<Key>,
+    pub(crate) compression: Compression,
 }
 
 impl Artifact {
@@ -167,7 +167,7 @@ impl Artifact {
         self
     }
 
-    /// Provides no software version unless asked to.
+    /// Provides no software version unless asked to; nothing is cleared by default then, either.
     #[must_use]
     pub fn no_default_software_version(mut self) -> Self {
         self.default_software_version = false;
@@ -316,8 +316,8 @@ impl Artifact {
 
     fn all_clears(&self) -> Vec<String> {
         let mut clears = self.clears.clone();
-        if self.default_clears_provides {
-            if self.is_rootfs_image() {
+        if self.default_clears_provides && self.default_software_version {
+            if self.software_prefix() == ROOTFS_IMAGE {
                 clears.extend(["artifact_group".into(), "rootfs_image_checksum".into()]);
             }
             clears.push(format!("{}.*", self.software_prefix()));

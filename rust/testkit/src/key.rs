@@ -19,6 +19,12 @@ const OID_EC_PUBLIC_KEY: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x0
 const OID_P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const OID_RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
+/// n, the order of P-256's base point, big-endian (FIPS 186-4, D.1.2.3).
+pub const P256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+    0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
 /// A private key that signs manifests and images.
 #[derive(Clone)]
 pub struct Key {
@@ -27,7 +33,7 @@ pub struct Key {
 
 enum Pair {
     P256 { pair: EcdsaKeyPair, scalar: Vec<u8> },
-    Rsa(RsaKeyPair),
+    Rsa { pair: RsaKeyPair, pkcs1: Vec<u8> },
 }
 
 /// Why a key cannot be used.
@@ -78,7 +84,7 @@ impl Key {
 
     fn from_pkcs1(der: &[u8]) -> Option<Self> {
         let pair = RsaKeyPair::from_der(der).ok()?;
-        Some(Self { pair: Arc::new(Pair::Rsa(pair)) })
+        Some(Self { pair: Arc::new(Pair::Rsa { pair, pkcs1: der.to_vec() }) })
     }
 
     /// `SEQUENCE { version 1, OCTET STRING scalar, [0] curve, [1] BIT STRING point }` (RFC 5915).
@@ -105,15 +111,17 @@ impl Key {
         if algorithm.starts_with(OID_RSA) { Self::from_pkcs1(inner) } else { Self::from_sec1(inner) }
     }
 
-    /// The private key as PEM that `mender-artifact` reads (SEC1). `None` for RSA, which never leaves its
-    /// file.
-    pub fn private_pem(&self) -> Option<String> {
-        let Pair::P256 { pair, scalar } = &*self.pair else { return None };
+    /// The private key as PEM in the form `mender-artifact` 3 reads: SEC1 for P-256, PKCS#1 for RSA.
+    pub fn private_pem(&self) -> String {
+        let (pair, scalar) = match &*self.pair {
+            Pair::P256 { pair, scalar } => (pair, scalar),
+            Pair::Rsa { pkcs1, .. } => return pem::armour("RSA PRIVATE KEY", pkcs1),
+        };
         let curve = pem::der(0xa0, &[OID_P256]);
         let point = pem::der(0x03, &[&[0], pair.public_key().as_ref()]);
         let parts: [&[u8]; 4] =
             [&[0x02, 1, 1], &pem::der(0x04, &[scalar]), &curve, &pem::der(0xa1, &[&point])];
-        Some(pem::armour("EC PRIVATE KEY", &pem::der(0x30, &parts)))
+        pem::armour("EC PRIVATE KEY", &pem::der(0x30, &parts))
     }
 
     /// The public key as SubjectPublicKeyInfo DER.
@@ -122,7 +130,7 @@ impl Key {
             Pair::P256 { pair, .. } => {
                 (pem::der(0x30, &[OID_EC_PUBLIC_KEY, OID_P256]), pair.public_key().as_ref())
             }
-            Pair::Rsa(pair) => (pem::der(0x30, &[OID_RSA, &[0x05, 0]]), pair.public_key().as_ref()),
+            Pair::Rsa { pair, .. } => (pem::der(0x30, &[OID_RSA, &[0x05, 0]]), pair.public_key().as_ref()),
         };
         pem::der(0x30, &[&algorithm, &pem::der(0x03, &[&[0], key])])
     }
@@ -139,7 +147,7 @@ impl Key {
             Pair::P256 { pair, .. } => {
                 pair.sign(&random, message).expect("the system gives random bytes").as_ref().to_vec()
             }
-            Pair::Rsa(pair) => {
+            Pair::Rsa { pair, .. } => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
                     .expect("the buffer has the modulus' length");
@@ -159,7 +167,7 @@ impl Key {
             Pair::P256 { pair, .. } => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key())
                 .verify(message, signature)
                 .is_ok(),
-            Pair::Rsa(pair) => UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key())
+            Pair::Rsa { pair, .. } => UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key())
                 .verify(message, signature)
                 .is_ok(),
         }
@@ -181,6 +189,23 @@ impl std::fmt::Debug for Key {
 pub fn der_signature(raw: &[u8]) -> Vec<u8> {
     let (r, s) = raw.split_at(raw.len() / 2);
     pem::der(0x30, &[&unsigned(r), &unsigned(s)])
+}
+
+/// The other valid signature for the same message: s replaced by n − s, so that a low s becomes high and back.
+///
+/// # Panics
+/// When `raw` is not 64 bytes.
+pub fn other_s(raw: &[u8]) -> Vec<u8> {
+    assert_eq!(raw.len(), 64, "a raw P-256 signature has 64 bytes");
+    let mut out = raw.to_vec();
+    let mut borrow = false;
+    for (byte, order) in out[32..].iter_mut().zip(P256_ORDER).rev() {
+        let (less, first) = order.overflowing_sub(*byte);
+        let (less, second) = less.overflowing_sub(u8::from(borrow));
+        *byte = less;
+        borrow = first || second;
+    }
+    out
 }
 
 /// SHA-256.
@@ -211,7 +236,7 @@ mod tests {
     #[test]
     fn a_made_key_survives_pem_and_signs() {
         let key = Key::generate();
-        let again = Key::from_pem(&key.private_pem().unwrap()).unwrap();
+        let again = Key::from_pem(&key.private_pem()).unwrap();
         assert_eq!(key.public_pem(), again.public_pem());
         let signature = again.sign(b"manifest");
         assert!(key.verify(b"manifest", &signature));
@@ -229,6 +254,16 @@ mod tests {
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(&[message], &signature).unwrap();
         }
         assert_eq!(der_signature(&[0, 1, 0x80, 0]), [0x30, 8, 2, 1, 1, 2, 3, 0, 0x80, 0]);
+    }
+
+    #[test]
+    fn the_other_s_is_another_signature_for_the_same_message() {
+        let key = Key::generate();
+        let signature = key.sign(b"manifest");
+        let other = other_s(&signature);
+        assert_ne!(signature, other);
+        assert!(key.verify(b"manifest", &other));
+        assert_eq!(other_s(&other), signature);
     }
 
     #[test]

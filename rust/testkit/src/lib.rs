@@ -11,7 +11,7 @@
 //! use mender_testkit::key::Key;
 //!
 //! let image = Image::new(Version::parse("2.0.0").unwrap(), Behaviour::Fine).size(32 * 1024).build();
-//! let artifact = Artifact::new("release-2", "board").file("zephyr.signed.bin", image).sign(&Key::generate());
+//! let artifact = Artifact::new("release-2", "board").file("app.signed.bin", image).sign(&Key::generate());
 //! let good = artifact.build();
 //! let forged = artifact.raw().edit_outer(|tar| tar.member("manifest.sig").data[0] ^= 1).bytes();
 //! assert_eq!(good.len(), forged.len());
@@ -24,3 +24,4 @@ pub mod key;
 pub mod pem;
 pub mod raw;
 pub mod tar;
+pub mod tool;

@@ -42,6 +42,14 @@ impl Compression {
         }
     }
 
+    /// What it is called on the tool's command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+        }
+    }
+
     fn pack(self, plain: Vec<u8>) -> Vec<u8> {
         match self {
             Self::None => plain,

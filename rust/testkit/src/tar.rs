@@ -118,9 +118,8 @@ impl Member {
     }
 
     /// Lays `bytes` over the header at `offset` (see [`field`]) before the checksum is made.
-    pub fn patch(&mut self, offset: usize, bytes: &[u8]) -> &mut Self {
+    pub fn patch(&mut self, offset: usize, bytes: &[u8]) {
         self.patches.push((offset, bytes.to_vec()));
-        self
     }
 
     /// The header block.
@@ -267,12 +266,13 @@ pub fn pax_record(key: &str, value: &str) -> String {
 /// The records Go writes for this file, sorted by key; `None` when plain ustar holds it all.
 fn pax_records(name: &str, meta: &Meta) -> Option<String> {
     let text = |value: &str, max: usize| (value.len() > max || !value.is_ascii()).then(|| value.to_owned());
-    let number = |value: u64| (value > 0o7_777_777).then(|| value.to_string());
+    let number = |value: u64, max: u64| (value > max).then(|| value.to_string());
     let records: String = [
-        ("gid", number(meta.gid)),
+        ("gid", number(meta.gid, 0o7_777_777)),
         ("gname", text(&meta.gname, 32)),
+        ("mtime", number(meta.mtime, 0o77_777_777_777)),
         ("path", text(name, 100)),
-        ("uid", number(meta.uid)),
+        ("uid", number(meta.uid, 0o7_777_777)),
         ("uname", text(&meta.uname, 32)),
     ]
     .iter()
