@@ -60,7 +60,131 @@ errors! {
     /// A string has a bad escape, a lone surrogate, a control character or invalid UTF-8.
     JsonText = 1103, "bad text in JSON";
 
+    // ---- 11xx: device API
+    /// A URL is not http or https, has no host, a user, a fragment, a bad port or characters that do not belong there.
+    Url = 1111, "unusable URL";
+    /// A signature was asked for that cannot exist. The crypto port returned zeros.
+    Signature = 1112, "unusable signature";
+    /// The peer did not answer with HTTP/1.1: garbage, HTTP/0.9, a folded or malformed header line, an unasked switch of protocols.
+    HttpSyntax = 1121, "not an HTTP/1.1 reply";
+    /// The headers, or a chunk's size line, are longer or more than the client reads, or a header it needs is too long.
+    HttpHeaders = 1122, "reply headers too long";
+    /// Content-Length is malformed, contradictory or above 4 GiB, or there is a transfer coding that was not asked for.
+    HttpFraming = 1123, "unclear reply length";
+    /// A chunked body is malformed.
+    HttpChunk = 1124, "malformed chunk";
+    /// The body is compressed although that was not asked for. Look for a proxy.
+    HttpEncoding = 1125, "unasked content encoding";
+    /// The body is longer than the client takes.
+    HttpTooLong = 1126, "reply too long";
+    /// The peer closed the connection before it sent any of the reply.
+    HttpClosed = 1127, "connection closed before the reply";
+    /// The peer closed the connection within the reply.
+    HttpTruncated = 1128, "reply cut short";
+    /// The server's answer to the authentication request is not a JSON Web Token.
+    Token = 1131, "malformed token";
+    /// The token is longer than the buffer for it. Raise the buffer's size.
+    TokenTooLong = 1132, "token too long";
+    /// Deployment instructions lack the id, the artifact's name, its URL or its device types.
+    OfferMissing = 1141, "incomplete deployment instructions";
+    /// Deployment instructions have a member twice.
+    OfferDuplicate = 1142, "ambiguous deployment instructions";
+    /// A member of the deployment instructions is of another JSON type than it should be.
+    OfferType = 1143, "deployment instructions of a wrong type";
+    /// The deployment's id is not a UUID.
+    OfferId = 1144, "malformed deployment id";
+    /// The artifact's name is empty or has control characters.
+    OfferName = 1145, "malformed artifact name";
+    /// The artifact's name or URL is longer than the client keeps. Raise the URL buffer's size.
+    OfferTooLong = 1146, "deployment instructions too long";
+    /// The artifact is not for this device's type.
+    OfferDevice = 1147, "artifact is for other device types";
+
     // ---- 12xx: artifact
+    /// The checksum of a tar header does not fit its bytes: the download is damaged or no tar archive at all.
+    TarChecksum = 1201, "wrong checksum of a tar header";
+    /// A tar header has neither the POSIX (`ustar`) nor GNU's magic. Old v7 archives are not read.
+    TarMagic = 1202, "tar header is neither ustar nor GNU";
+    /// The size in a tar header is no octal number, is above 4 GiB, or does not fit into the archive around it.
+    TarSize = 1203, "bad size in a tar header";
+    /// A tar entry is a link, device, directory or another thing that artifacts do not hold. GNU long names are not read: PAX does it.
+    TarType = 1204, "unsupported type of tar entry";
+    /// A name in the archive is too long or has a directory in the prefix field.
+    TarName = 1205, "bad name in a tar header";
+    /// A PAX extended header has wrong record lengths, is too long, sets a size, or belongs to no entry.
+    TarPax = 1206, "bad PAX extended header";
+    /// A tar archive must end with two zero blocks, and only a few zero blocks may follow.
+    TarEnd = 1207, "bad end of a tar archive";
+    /// The artifact, or an archive inside it, ended too early.
+    ArtifactTruncated = 1208, "artifact ended too early";
+    /// The artifact holds a member that format version 3 does not have.
+    MemberUnknown = 1210, "unknown member in the artifact";
+    /// A member of the artifact is missing, comes twice, or comes at the wrong place.
+    MemberOrder = 1211, "members of the artifact missing, twice or out of order";
+    /// A member of the artifact is larger than the client accepts (see `limits.rs`).
+    MemberSize = 1212, "member of the artifact too large";
+    /// `manifest-augment` and `header-augment.tar` are not covered by the signature; such artifacts are refused.
+    Augmented = 1213, "augmented artifacts are not supported";
+    /// Write the artifact with `--compression none`.
+    CompressedGzip = 1214, "gzip-compressed artifacts are not supported";
+    /// Write the artifact with `--compression none`.
+    CompressedXz = 1215, "xz-compressed artifacts are not supported";
+    /// Write the artifact with `--compression none`.
+    CompressedZstd = 1216, "zstd-compressed artifacts are not supported";
+    /// Only artifact format version 3 is read.
+    FormatVersion = 1220, "unsupported artifact format version";
+    /// A line of the manifest is not a lowercase SHA-256, two spaces, a known name and a line feed, or `version` or the header is not listed.
+    Manifest = 1221, "malformed manifest";
+    /// The manifest lists a name twice.
+    ManifestTwice = 1222, "manifest lists a name twice";
+    /// The manifest lists more payload files than the client accepts.
+    ManifestFull = 1223, "manifest lists too many files";
+    /// `version` is not the one the manifest was made for.
+    VersionHash = 1224, "checksum of version differs from the manifest";
+    /// The header is not the one the manifest was made for.
+    HeaderHash = 1225, "checksum of the header differs from the manifest";
+    /// A payload file is not the one the manifest was made for.
+    FileHash = 1226, "checksum of a payload file differs from the manifest";
+    /// The name of a payload file has characters other than letters, digits and `_-.,`.
+    FileName = 1227, "bad name of a payload file";
+    /// The artifact holds a payload file that the manifest does not list.
+    FileUnlisted = 1228, "payload file not in the manifest";
+    /// The artifact holds a payload file twice.
+    FileTwice = 1229, "payload file twice in the artifact";
+    /// The manifest lists a payload file that the artifact does not hold.
+    FileMissing = 1230, "payload file missing in the artifact";
+    /// A verification key is configured and the artifact is not signed.
+    SignatureMissing = 1231, "artifact is not signed";
+    /// `manifest.sig` is not base64, or not of a signature's length.
+    SignatureFormat = 1232, "malformed artifact signature";
+    /// No configured key made this signature of this manifest.
+    SignatureWrong = 1233, "artifact signature does not verify";
+    /// `header-info` is not the JSON object of format version 3.
+    HeaderInfo = 1240, "malformed header-info";
+    /// `header-info` must name exactly one payload, with a type.
+    Payloads = 1241, "artifact has not exactly one payload";
+    /// `header-info` has no artifact name, or one that is empty, too long or has control characters.
+    ArtifactName = 1242, "bad artifact name";
+    /// `header-info` must list at least one compatible device type.
+    DeviceTypeMissing = 1243, "artifact names no device type";
+    /// `type-info` is not the JSON object of format version 3.
+    TypeInfo = 1244, "malformed type-info";
+    /// `type-info` must repeat the payload type of `header-info`.
+    PayloadTypeDiffers = 1245, "payload types of header-info and type-info differ";
+    /// A payload must not provide `artifact_name` or `device_type`.
+    ProvidesReserved = 1246, "payload provides a reserved name";
+    /// A name comes twice in one JSON object of the header, or in the provides or depends of the artifact.
+    HeaderKeyTwice = 1247, "name twice in the artifact header";
+    /// Too many provides or depends, or one is longer than the client accepts (see `limits.rs`).
+    HeaderLimit = 1248, "artifact header over a limit";
+    /// A text in the header has control characters.
+    HeaderText = 1249, "control character in the artifact header";
+    /// A microcontroller cannot run state scripts; an artifact that needs them is refused.
+    StateScripts = 1250, "state scripts are not supported";
+    /// `meta-data` is not a JSON object.
+    MetaData = 1251, "malformed meta-data";
+    /// An artifact without payload type has payload files or meta-data.
+    EmptyPayload = 1252, "artifact without payload type has a payload";
 
     // ---- 13xx: records
     /// A record on flash is torn or has a wrong checksum. The other copy is used; if both are, the client starts clean.

@@ -35,7 +35,10 @@ pub mod json;
 pub mod limits;
 pub mod pairs;
 pub mod sha256;
+pub mod status;
 pub mod text;
+pub mod words;
 
 pub use error::Error;
 pub use event::{Event, Level};
+pub use status::Status;

@@ -47,6 +47,14 @@ pub const HTTP_HEADERS_MAX: u32 = 8 * 1024;
 pub const HTTP_FIELDS_MAX: u8 = 64;
 /// Interim (1xx) replies before the final one.
 pub const HTTP_INTERIM_MAX: u8 = 8;
+/// Value of a header field that the client reads; the longest is `Content-Range: bytes a-b/total`.
+pub const HTTP_VALUE_MAX: usize = 72;
+/// Size line of one chunk, extensions included.
+pub const HTTP_CHUNK_LINE_MAX: u32 = 256;
+/// Longest entity tag that is kept; S3 writes 34 to 40.
+pub const ETAG_MAX: usize = 64;
+/// Longest substate of a status report that the server takes (protocol §2.3).
+pub const SUBSTATE_MAX: usize = 200;
 /// Body of one API reply: more than any server sends, and a bound on what is read and thrown away.
 pub const API_REPLY_MAX: u32 = 64 * 1024;
 /// Hops of one artifact download.
@@ -56,3 +64,12 @@ pub const REDIRECTS_MAX: u8 = 3;
 pub const IO_BUFFER_MIN: usize = 1024;
 /// Scratch for one JSON string, manifest line, PAX record or decoded signature.
 pub const SCRATCH: usize = 512;
+
+/// The stored provides and those of the artifact in hand, together.
+pub const PROVIDES: usize = 512;
+/// Record writes of one deployment before it counts as a loop; Mender's own clients use 28.
+pub const RECORD_WRITES_MAX: u8 = 28;
+/// Restarts of one deployment.
+pub const REBOOTS_MAX: u8 = 4;
+/// Failures of the same deployment in a row before it is refused without a download.
+pub const FAILURES_MAX: u8 = 3;

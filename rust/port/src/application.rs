@@ -1,31 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the application may say and hear.
 
-use crate::Progress;
+use crate::{Progress, Stage, Verdict};
 use mender_base::Error;
-
-/// Where an update stops for the application's word. Reported to the server as `pause_before_…` when deferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Stage {
-    /// The artifact is downloaded and verified.
-    Install = 0,
-    /// The next step restarts the device.
-    Reboot = 1,
-    /// The new firmware has proved itself and is about to be confirmed.
-    Commit = 2,
-}
-
-/// The application's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Go on.
-    Approve,
-    /// Ask again later.
-    Defer,
-    /// Give this deployment up; it is reported as `failure`.
-    Refuse,
-}
 
 /// What the application is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,10 +38,11 @@ mod store;
 mod system;
 mod transport;
 
-pub use application::{Application, Notice, Stage, Verdict};
+pub use application::{Application, Notice};
 pub use boot::{Boot, SwapState};
 pub use crypto::{Crypto, DeviceKey, KeyKind};
-pub use modules::{ModuleId, ModuleState, Modules, Progress};
+pub use mender_base::words::{ModuleState, Progress, Stage, Verdict};
+pub use modules::{ModuleId, Modules};
 pub use slot::Slot;
 pub use store::{RecordId, Store};
 pub use system::{Clock, Log, System};

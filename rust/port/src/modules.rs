@@ -4,44 +4,11 @@
 //! States and their meaning are those of Mender's update modules
 //! (<https://docs.mender.io/artifact-creation/create-a-custom-update-module>).
 
-use crate::Result;
+use crate::{ModuleState, Progress, Result};
 
 /// A module, by the platform's own numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModuleId(pub u8);
-
-/// The states of an update module after its `Download`, which is [`Modules::begin`], [`Modules::write`] and [`Modules::end`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ModuleState {
-    /// Install what was downloaded.
-    ArtifactInstall = 1,
-    /// Restart, or make the restart happen; the client restarts the device after it.
-    ArtifactReboot = 2,
-    /// After the restart: is the new software running?
-    ArtifactVerifyReboot = 3,
-    /// Make it permanent.
-    ArtifactCommit = 4,
-    /// Undo the installation.
-    ArtifactRollback = 5,
-    /// Restart into the old software.
-    ArtifactRollbackReboot = 6,
-    /// After that restart: is the old software running?
-    ArtifactVerifyRollbackReboot = 7,
-    /// The deployment has failed.
-    ArtifactFailure = 8,
-    /// The deployment is over, for better or worse.
-    Cleanup = 9,
-}
-
-/// Whether a piece of work is finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Finished.
-    Done,
-    /// Call again soon.
-    Pending,
-}
 
 /// The registered update modules. Payload types `zephyr-image` and none (`null`) are built into the client and never come here.
 pub trait Modules {

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the client knows across restarts, and its entries in a record.
+
+use crate::Provides;
+use mender_base::sha256::Sha256;
+use mender_base::text::{Text, text};
+use mender_base::{Error, limits};
+use mender_records::{Record, Writer};
+
+/// How far the deployment on record has come. Each phase is on flash before what it names begins. Numbers are for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// No deployment.
+    Idle = 0,
+    /// The artifact is streamed into the slot or to the module. A cut here: the same offer is taken up again.
+    Download = 1,
+    /// `ArtifactInstall`, and arming the swap. A cut here: failure, unless the new image already runs.
+    Install = 2,
+    /// The restart was asked for. After it the new software proves itself.
+    VerifyReboot = 3,
+    /// The new software proved itself; it is being confirmed.
+    Commit = 4,
+    /// Confirmed and stored; the server must still hear `success`.
+    SuccessPending = 5,
+    /// The installation is being undone. For an image: the restart in which MCUboot reverts it.
+    Rollback = 6,
+    /// A module's `ArtifactRollbackReboot` was asked for.
+    RollbackReboot = 7,
+    /// Over; the server must still hear `failure`.
+    FailurePending = 8,
+}
+
+/// What kind of payload is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Nothing to install: an empty payload, or the image that runs already.
+    Nothing = 0,
+    /// A MCUboot image in the slot.
+    Image = 1,
+    /// An update module's.
+    Module = 2,
+}
+
+mod tag {
+    pub(super) const PHASE: u8 = 1;
+    pub(super) const ID: u8 = 2;
+    pub(super) const PROVIDES: u8 = 3;
+    pub(super) const INCOMING: u8 = 4;
+    pub(super) const CLEARED: u8 = 5;
+    pub(super) const IMAGE_HASH: u8 = 6;
+    pub(super) const IMAGE_SIZE: u8 = 7;
+    pub(super) const PAYLOAD_TYPE: u8 = 8;
+    pub(super) const COUNTERS: u8 = 9;
+    pub(super) const REASON: u8 = 10;
+    pub(super) const FAILED_ID: u8 = 11;
+}
+
+mod flag {
+    pub(super) const KEY_MADE: u8 = 1;
+    pub(super) const NEEDS_REBOOT: u8 = 2;
+    pub(super) const SUPPORTS_ROLLBACK: u8 = 4;
+}
+
+/// The client's state across restarts: one record.
+#[derive(Clone)]
+pub struct Checkpoint {
+    /// How far the deployment has come.
+    pub phase: Phase,
+    /// The deployment's id; empty in [`Phase::Idle`].
+    pub id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
+    /// Provides, the artifact's name among them.
+    pub provides: Provides,
+    /// What is being installed.
+    pub kind: Kind,
+    /// Its payload type; empty for none.
+    pub payload_type: Text<{ limits::PAYLOAD_TYPE_MAX }>,
+    /// SHA-256 TLV of the new image; tells new from old after a restart.
+    pub image_hash: Sha256,
+    /// Size of the new image in bytes.
+    pub image_size: u32,
+    /// The module's answer after `ArtifactInstall`; true for an image.
+    pub needs_reboot: bool,
+    /// The module's answer; true for an image that MCUboot can revert.
+    pub supports_rollback: bool,
+    /// Record writes of this deployment.
+    pub writes: u8,
+    /// Restarts of this deployment.
+    pub reboots: u8,
+    /// Why the deployment is failing.
+    pub reason: Option<Error>,
+    /// The last deployment that failed here, and how often in a row.
+    pub failed_id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
+    /// Failures of `failed_id` in a row.
+    pub failures: u8,
+    /// A device key was made at some time: "no key" then means "lost", and none is made again.
+    pub key_made: bool,
+}
+
+impl Checkpoint {
+    /// A device that has never run: only its artifact name is known.
+    #[must_use]
+    pub fn factory(artifact_name: &str) -> Self {
+        let mut provides = Provides::new();
+        // A name over the limit is a configuration error that `Client::new` has refused.
+        if provides.begin(artifact_name).is_ok() {
+            provides.commit();
+        }
+        Self {
+            phase: Phase::Idle,
+            id: Text::new(),
+            provides,
+            kind: Kind::Nothing,
+            payload_type: Text::new(),
+            image_hash: [0; 32],
+            image_size: 0,
+            needs_reboot: false,
+            supports_rollback: false,
+            writes: 0,
+            reboots: 0,
+            reason: None,
+            failed_id: Text::new(),
+            failures: 0,
+            key_made: false,
+        }
+    }
+
+    /// Begins a deployment.
+    ///
+    /// # Errors
+    /// [`Error::ProvidesFull`]: the name does not fit. The deployment has begun all the same, to be failed.
+    pub fn begin(&mut self, id: &str, artifact_name: &str) -> Result<(), Error> {
+        self.phase = Phase::Download;
+        self.id = text(id).unwrap_or_default();
+        self.kind = Kind::Nothing;
+        self.payload_type.clear();
+        self.needs_reboot = false;
+        self.supports_rollback = false;
+        self.writes = 0;
+        self.reboots = 0;
+        self.reason = None;
+        self.provides.begin(artifact_name).map_err(|mender_base::pairs::Full| Error::ProvidesFull)
+    }
+
+    /// The deployment is over.
+    pub fn end(&mut self) {
+        if self.reason.is_some_and(|r| r != Error::Aborted) {
+            self.failures = if self.failed_id == self.id { self.failures.saturating_add(1) } else { 1 };
+            self.failed_id = self.id.clone();
+        } else {
+            self.failures = 0;
+            self.failed_id.clear();
+        }
+        self.phase = Phase::Idle;
+        self.id.clear();
+        self.reason = None;
+        self.kind = Kind::Nothing;
+        self.provides.forget_incoming();
+    }
+
+    /// Writes the entries.
+    pub fn encode(&self, w: &mut Writer<'_>) {
+        let flags = [
+            (self.key_made, flag::KEY_MADE),
+            (self.needs_reboot, flag::NEEDS_REBOOT),
+            (self.supports_rollback, flag::SUPPORTS_ROLLBACK),
+        ];
+        let flags = flags.iter().fold(0, |sum, (on, bit)| if *on { sum | bit } else { sum });
+        w.entry(tag::PHASE, &[phase_number(self.phase), kind_number(self.kind), flags]);
+        w.entry(tag::PROVIDES, self.provides.stored_bytes());
+        if !self.failed_id.is_empty() {
+            w.entry(tag::FAILED_ID, self.failed_id.as_bytes());
+        }
+        w.entry(tag::COUNTERS, &[self.writes, self.reboots, self.failures]);
+        if self.phase == Phase::Idle {
+            return;
+        }
+        w.entry(tag::ID, self.id.as_bytes());
+        w.entry(tag::INCOMING, self.provides.incoming_bytes());
+        w.entry(tag::CLEARED, &self.provides.cleared().to_be_bytes());
+        w.entry(tag::PAYLOAD_TYPE, self.payload_type.as_bytes());
+        if self.kind == Kind::Image {
+            w.entry(tag::IMAGE_HASH, &self.image_hash);
+            w.entry(tag::IMAGE_SIZE, &self.image_size.to_be_bytes());
+        }
+        if let Some(reason) = self.reason {
+            w.entry(tag::REASON, &reason.number().to_be_bytes());
+        }
+    }
+
+    /// Reads the entries; `None` when they make no sense together.
+    #[must_use]
+    pub fn decode(r: &Record<'_>) -> Option<Self> {
+        let mut c = Self::factory("");
+        let [phase, kind, flags] = *r.get(tag::PHASE)?.first_chunk::<3>()?;
+        c.phase = phase_from(phase)?;
+        c.kind = kind_from(kind)?;
+        c.key_made = flags & flag::KEY_MADE != 0;
+        c.needs_reboot = flags & flag::NEEDS_REBOOT != 0;
+        c.supports_rollback = flags & flag::SUPPORTS_ROLLBACK != 0;
+        [c.writes, c.reboots, c.failures] = *r.get(tag::COUNTERS)?.first_chunk::<3>()?;
+        c.failed_id = entry_text(r, tag::FAILED_ID)?;
+        c.id = entry_text(r, tag::ID)?;
+        c.payload_type = entry_text(r, tag::PAYLOAD_TYPE)?;
+        let cleared = r.get(tag::CLEARED).and_then(|b| b.first_chunk()).map_or(0, |b| u16::from_be_bytes(*b));
+        let incoming = r.get(tag::INCOMING).unwrap_or_default();
+        if !c.provides.load(r.get(tag::PROVIDES)?, incoming, cleared) {
+            return None;
+        }
+        if c.kind == Kind::Image {
+            c.image_hash = *r.get(tag::IMAGE_HASH)?.first_chunk()?;
+            c.image_size = u32::from_be_bytes(*r.get(tag::IMAGE_SIZE)?.first_chunk()?);
+        }
+        // A reason of a newer firmware stays a reason.
+        let reason = r.get(tag::REASON).and_then(|b| b.first_chunk()).map(|b| u16::from_be_bytes(*b));
+        c.reason = reason.map(|n| Error::from_number(n).unwrap_or(Error::Internal));
+        let id_is_right =
+            if c.phase == Phase::Idle { c.id.is_empty() } else { mender_base::text::is_uuid(&c.id) };
+        id_is_right.then_some(c)
+    }
+}
+
+fn entry_text<const N: usize>(r: &Record<'_>, tag: u8) -> Option<Text<N>> {
+    text(core::str::from_utf8(r.get(tag).unwrap_or_default()).ok()?)
+}
+
+const fn phase_number(phase: Phase) -> u8 {
+    match phase {
+        Phase::Idle => 0,
+        Phase::Download => 1,
+        Phase::Install => 2,
+        Phase::VerifyReboot => 3,
+        Phase::Commit => 4,
+        Phase::SuccessPending => 5,
+        Phase::Rollback => 6,
+        Phase::RollbackReboot => 7,
+        Phase::FailurePending => 8,
+    }
+}
+
+const fn phase_from(number: u8) -> Option<Phase> {
+    Some(match number {
+        0 => Phase::Idle,
+        1 => Phase::Download,
+        2 => Phase::Install,
+        3 => Phase::VerifyReboot,
+        4 => Phase::Commit,
+        5 => Phase::SuccessPending,
+        6 => Phase::Rollback,
+        7 => Phase::RollbackReboot,
+        8 => Phase::FailurePending,
+        _ => return None,
+    })
+}
+
+const fn kind_number(kind: Kind) -> u8 {
+    match kind {
+        Kind::Nothing => 0,
+        Kind::Image => 1,
+        Kind::Module => 2,
+    }
+}
+
+const fn kind_from(number: u8) -> Option<Kind> {
+    Some(match number {
+        0 => Kind::Nothing,
+        1 => Kind::Image,
+        2 => Kind::Module,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::vec::Vec;
+
+    const ID: &str = "0f6a2c4e-0000-4000-8000-000000000001";
+
+    fn encoded(c: &Checkpoint) -> Vec<u8> {
+        let mut buf = [0; limits::IO_BUFFER_MIN];
+        let mut w = Writer::new(&mut buf, 5);
+        c.encode(&mut w);
+        w.finish().unwrap().to_vec()
+    }
+
+    fn full() -> Checkpoint {
+        let mut c = Checkpoint::factory("release-1");
+        c.begin(ID, "release-2").unwrap();
+        c.phase = Phase::VerifyReboot;
+        c.kind = Kind::Image;
+        c.payload_type = text("zephyr-image").unwrap();
+        c.image_hash = [7; 32];
+        c.image_size = 123_456;
+        c.needs_reboot = true;
+        c.key_made = true;
+        c.writes = 3;
+        c.reason = Some(Error::SelfTest);
+        c.provides.push("rootfs-image.zephyr-image.version", "release-2").unwrap();
+        c.provides.clear("rootfs-image.*");
+        c
+    }
+
+    #[test]
+    fn a_checkpoint_survives_its_record() {
+        let c = full();
+        let bytes = encoded(&c);
+        let d = Checkpoint::decode(&Record::parse(&bytes).unwrap()).unwrap();
+        assert_eq!(encoded(&d), bytes);
+        assert_eq!(d.image_hash, [7; 32]);
+        assert_eq!(d.provides.incoming_name(), "release-2");
+    }
+
+    #[test]
+    fn entries_that_make_no_sense_together_are_refused() {
+        let break_it: [fn(&mut Checkpoint); 2] =
+            [|c| c.id.clear(), |c| c.id = text("../../etc/passwd").unwrap()];
+        for f in break_it {
+            let mut c = full();
+            f(&mut c);
+            assert!(Checkpoint::decode(&Record::parse(&encoded(&c)).unwrap()).is_none());
+        }
+    }
+
+    #[test]
+    fn the_largest_checkpoint_fits_the_smallest_io_buffer() {
+        let mut c = full();
+        c.failed_id = text(ID).unwrap();
+        c.payload_type = text("0123456789abcdef0123456789abcdef").unwrap();
+        while c
+            .provides
+            .push(
+                core::str::from_utf8(&[b'a' + c.provides.incoming().count() as u8; 2]).unwrap(),
+                "0123456789012345678901234567",
+            )
+            .is_ok()
+        {}
+        assert!(encoded(&c).len() <= limits::IO_BUFFER_MIN - 256, "{}", encoded(&c).len());
+    }
+
+    #[test]
+    fn failures_of_one_deployment_are_counted_and_success_forgets_them() {
+        let mut c = Checkpoint::factory("r1");
+        for n in 1..=3 {
+            c.begin(ID, "r2").unwrap();
+            c.reason = Some(Error::SelfTest);
+            c.end();
+            assert_eq!(c.failures, n);
+        }
+        c.begin(ID, "r2").unwrap();
+        c.end();
+        assert_eq!(c.failures, 0);
+        assert_eq!(c.provides.artifact_name(), "r1");
+    }
+}

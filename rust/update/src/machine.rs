@@ -1,0 +1,797 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The states of one deployment and of the time between deployments.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "`stage_action` and `fail` name every stage; the others speak of the few in which their event can come"
+)]
+
+use crate::{Backoff, Checkpoint, Kind, Phase, jittered};
+use mender_base::words::{ModuleState, Progress, Stage as Ask, Verdict};
+use mender_base::{Error, Status, limits, text};
+
+/// Intervals and limits, all in milliseconds but the counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Between update checks.
+    pub poll_ms: u32,
+    /// Between looks at the inventory; it is sent only when it changed.
+    pub inventory_ms: u32,
+    /// First wait after a failure; doubles every third try.
+    pub retry_ms: u32,
+    /// Longest wait after failures.
+    pub retry_cap_ms: u32,
+    /// Tries of the abort probe before a commit.
+    pub probe_tries: u8,
+    /// Time for the abort probe.
+    pub probe_ms: u32,
+    /// From the boot of a new image until its commit; then it is given up.
+    pub commit_deadline_ms: u32,
+    /// Between questions to an application that defers.
+    pub defer_ms: u32,
+    /// Upper end of the random wait before the first check, so that a fleet does not come at once.
+    pub first_check_ms: u32,
+}
+
+impl Default for Timing {
+    /// What protocol §8.1 and §8.2 recommend for a device of the standard tier.
+    fn default() -> Self {
+        Self {
+            poll_ms: 1_800_000,
+            inventory_ms: 28_800_000,
+            retry_ms: 60_000,
+            retry_cap_ms: 300_000,
+            probe_tries: 10,
+            probe_ms: 900_000,
+            commit_deadline_ms: 1_800_000,
+            defer_ms: 10_000,
+            first_check_ms: 30_000,
+        }
+    }
+}
+
+/// What runs after a start of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// The running image's hash is the one recorded at install.
+    pub new: bool,
+    /// It will still run after a reset.
+    pub confirmed: bool,
+    /// MCUboot can go back.
+    pub can_revert: bool,
+    /// The inactive slot shows that MCUboot refused the image.
+    pub refused: bool,
+}
+
+/// How a status report ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Stored.
+    Accepted,
+    /// 409 or 404: the deployment is aborted, or unknown.
+    Aborted,
+    /// Not delivered.
+    Failed {
+        /// The server's `Retry-After`, in ms.
+        retry_after_ms: Option<u32>,
+    },
+}
+
+/// What happened. Every action but [`Action::Wait`] is answered by exactly one of these; a wait by [`Event::Woke`].
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The wait is over.
+    Woke,
+    /// A deployment is offered.
+    Offered {
+        /// Its id, of the right shape.
+        id: &'a str,
+        /// Its artifact's name; may be empty when it is not usable.
+        artifact_name: &'a str,
+        /// Why it cannot be tried at all.
+        usable: Result<(), Error>,
+    },
+    /// No deployment is offered.
+    NothingOffered,
+    /// 409: what the device said of itself disagrees with the deployment in progress, which the server has failed.
+    Conflict,
+    /// The check could not be made.
+    CheckFailed {
+        /// The server's `Retry-After`, in ms.
+        retry_after_ms: Option<u32>,
+    },
+    /// The inventory is at the server, or had not changed.
+    InventorySent,
+    /// The inventory could not be sent.
+    InventoryFailed {
+        /// The server's `Retry-After`, in ms.
+        retry_after_ms: Option<u32>,
+    },
+    /// The checkpoint is on flash, or is not.
+    Saved(Result<(), Error>),
+    /// A report ended.
+    Reported(Report),
+    /// The artifact is in the slot or with the module, all hashes right. `checkpoint.kind` and what belongs to it are set.
+    Downloaded,
+    /// It is not; [`Error::Aborted`] when the server said so.
+    DownloadFailed(Error),
+    /// The application has spoken.
+    Answered(Verdict),
+    /// A module state, the self-test, arming or disarming was run.
+    Ran(Result<Progress, Error>),
+    /// `ArtifactInstall` is done, and this is the module's answer.
+    Installed {
+        /// The module needs a restart.
+        needs_reboot: bool,
+    },
+    /// The log is uploaded, or given up.
+    LogUploaded,
+    /// The restart did not happen.
+    RebootReturned,
+}
+
+/// What to do next. One at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing until then (ms since boot).
+    Wait {
+        /// Time to wake.
+        until_ms: u64,
+    },
+    /// Ask the server for a deployment.
+    Check,
+    /// Send the inventory if it changed, or always after [`Machine::inventory_due`].
+    SendInventory,
+    /// Write the checkpoint to flash.
+    Save,
+    /// Report a status.
+    Report(Status),
+    /// Authenticate afresh, then report `installing`: does the new software reach the server, and is the deployment still wanted?
+    Probe,
+    /// Stream the artifact.
+    Download,
+    /// Ask the application.
+    Ask(Ask),
+    /// Run a state of the update module; for an image `ArtifactCommit` confirms it.
+    Run(ModuleState),
+    /// Ask MCUboot for a test swap.
+    Arm,
+    /// Make MCUboot ignore the slot.
+    Disarm,
+    /// Ask the application to test the new firmware.
+    SelfTest,
+    /// Upload the deployment log.
+    UploadLog,
+    /// Restart the device.
+    Reboot,
+}
+
+/// What the machine waits for: each stage is named by the action it has given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Checking,
+    Inventory,
+    SaveDownload,
+    ReportDownloading,
+    Download,
+    SaveInstall,
+    ReportInstalling,
+    AskInstall,
+    Install,
+    ReportRebooting,
+    AskReboot,
+    Arm,
+    SaveVerifyReboot,
+    ModuleReboot,
+    Reboot,
+    VerifyReboot,
+    Probe,
+    AskCommit,
+    SaveCommit,
+    Commit,
+    SaveSuccess,
+    ReportSuccess,
+    Disarm,
+    SaveRollback,
+    Rollback,
+    SaveRollbackReboot,
+    ModuleRollbackReboot,
+    RollbackReboot,
+    VerifyRollback,
+    Failure,
+    SaveFailure,
+    ReportFailure,
+    UploadLog,
+    Cleanup,
+    SaveIdle,
+}
+
+/// The state machine. It owns the checkpoint; the loop writes it to flash when told to [`Action::Save`].
+pub struct Machine {
+    /// What is, or is about to be, on flash.
+    pub checkpoint: Checkpoint,
+    /// Intervals and limits; may be changed while idle.
+    pub timing: Timing,
+    stage: Stage,
+    check_at_ms: u64,
+    inventory_at_ms: u64,
+    hold_until_ms: u64,
+    boot_ms: u64,
+    probe_since_ms: u64,
+    backoff: Backoff,
+    /// The stage was entered from another one, and its action has not been given out.
+    fresh: bool,
+    /// The pause is reported, or is being reported.
+    deferred: bool,
+    /// The old software could not be restored.
+    inconsistent: bool,
+}
+
+/// How soon a pending module or self-test is called again.
+const PENDING_MS: u64 = 100;
+
+impl Machine {
+    /// A machine for the checkpoint that was on flash. [`Machine::boot`] comes next.
+    #[must_use]
+    pub fn new(checkpoint: Checkpoint, timing: Timing) -> Self {
+        Self {
+            checkpoint,
+            timing,
+            stage: Stage::Idle,
+            check_at_ms: 0,
+            inventory_at_ms: 0,
+            hold_until_ms: 0,
+            boot_ms: 0,
+            probe_since_ms: 0,
+            backoff: Backoff::default(),
+            fresh: false,
+            deferred: false,
+            inconsistent: false,
+        }
+    }
+
+    /// The first action after a start of the device: the boot table.
+    #[must_use]
+    pub fn boot(&mut self, running: Running, now_ms: u64, random: u32) -> Action {
+        let first = now_ms.saturating_add(spread(self.timing.first_check_ms, random));
+        (self.boot_ms, self.check_at_ms, self.inventory_at_ms) = (now_ms, first, first);
+        let c = &mut self.checkpoint;
+        if c.phase != Phase::Idle {
+            c.reboots = c.reboots.saturating_add(1);
+        }
+        let image = c.kind == Kind::Image;
+        let can_revert = running.can_revert && !running.confirmed;
+        let bounded = c.reboots <= limits::REBOOTS_MAX;
+        if image && !running.can_revert {
+            c.supports_rollback = false;
+        }
+        match (c.phase, image) {
+            (Phase::Idle, _) => self.enter(Stage::Idle),
+            // The offer is taken up again if the server still makes it.
+            (Phase::Download, _) => self.enter(Stage::Checking),
+            (Phase::Install | Phase::VerifyReboot, true) if running.new => {
+                c.supports_rollback &= can_revert;
+                c.phase = Phase::VerifyReboot;
+                self.enter(Stage::VerifyReboot);
+            }
+            (Phase::Install, true) => self.fail_at(Stage::Arm, Error::Interrupted),
+            (Phase::Install, false) => self.fail_at(Stage::Install, Error::Interrupted),
+            (Phase::VerifyReboot, true) => {
+                let reason = if running.refused { Error::Refused } else { Error::Reverted };
+                self.fail_at(Stage::Download, reason);
+            }
+            (Phase::VerifyReboot, false) => self.enter(Stage::VerifyReboot),
+            (Phase::Commit, true) if running.new => self.enter(Stage::Commit),
+            (Phase::Commit, true) => self.fail_at(Stage::Download, Error::CommitLost),
+            // A module's commit may have run or not: Mender undoes it.
+            (Phase::Commit, false) => self.fail_at(Stage::Commit, Error::Interrupted),
+            (Phase::SuccessPending, _) => self.enter(Stage::ReportSuccess),
+            (Phase::Rollback | Phase::FailurePending, true) if running.new && can_revert && bounded => {
+                self.enter(Stage::SaveRollback);
+            }
+            (Phase::Rollback, true) if running.new => self.rollback_failed(),
+            (Phase::Rollback, true) => self.enter(Stage::Failure),
+            (Phase::Rollback, false) => self.enter(Stage::Rollback),
+            (Phase::RollbackReboot, _) => self.enter(Stage::VerifyRollback),
+            (Phase::FailurePending, _) => self.enter(Stage::ReportFailure),
+        }
+        self.act(now_ms)
+    }
+
+    /// Whether no deployment is in progress and nothing is being asked.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.stage == Stage::Idle
+    }
+
+    /// Whether new software runs on trial: until its commit the deadline runs, and nothing may write the slot.
+    #[must_use]
+    pub fn is_on_trial(&self) -> bool {
+        self.checkpoint.phase == Phase::VerifyReboot
+            && matches!(self.stage, Stage::VerifyReboot | Stage::Probe | Stage::AskCommit)
+    }
+
+    /// When new software on trial is given up, in ms since boot.
+    #[must_use]
+    pub fn commit_deadline_ms(&self) -> u64 {
+        after(self.boot_ms, self.timing.commit_deadline_ms)
+    }
+
+    /// Asks for a check as soon as possible. Does not pass a server's `Retry-After`.
+    pub fn check_now(&mut self, now_ms: u64) {
+        self.check_at_ms = now_ms.max(self.hold_until_ms);
+    }
+
+    /// Asks for the inventory to be sent as soon as possible, for instance after a new authentication.
+    pub fn inventory_due(&mut self, now_ms: u64) {
+        self.inventory_at_ms = now_ms.max(self.hold_until_ms);
+    }
+
+    /// Takes what happened and says what to do next.
+    #[must_use]
+    pub fn next(&mut self, event: Event<'_>, now_ms: u64, random: u32) -> Action {
+        let wait_until_ms = match event {
+            Event::Woke => self.woke(now_ms),
+            Event::Offered { id, artifact_name, usable } => {
+                self.offered(id, artifact_name, usable, now_ms, random)
+            }
+            Event::NothingOffered => {
+                self.backoff.reset();
+                self.not_offered(now_ms, random)
+            }
+            Event::Conflict => self.not_offered(now_ms, random),
+            Event::CheckFailed { retry_after_ms } => self.check_failed(retry_after_ms, now_ms, random),
+            Event::InventorySent => {
+                self.inventory_at_ms = after(now_ms, jittered(self.timing.inventory_ms, 20, random));
+                self.go(Stage::Idle)
+            }
+            Event::InventoryFailed { retry_after_ms } => {
+                self.inventory_at_ms = self.later(retry_after_ms, now_ms, random);
+                self.go(Stage::Idle)
+            }
+            Event::Saved(result) => self.saved(result, now_ms),
+            Event::Reported(report) => self.reported(report, now_ms, random),
+            Event::Downloaded => match self.checkpoint.kind {
+                Kind::Nothing => self.go(Stage::SaveSuccess),
+                Kind::Image | Kind::Module => self.go(Stage::SaveInstall),
+            },
+            Event::DownloadFailed(reason) => self.failed(reason),
+            Event::Answered(Verdict::Defer) if !self.deferred => {
+                self.deferred = true;
+                return Action::Report(self.pause());
+            }
+            Event::Answered(verdict) => self.answered(verdict, now_ms),
+            Event::Installed { needs_reboot } => {
+                self.checkpoint.needs_reboot = needs_reboot;
+                self.go(if needs_reboot { Stage::ReportRebooting } else { Stage::AskCommit })
+            }
+            Event::Ran(Ok(Progress::Pending)) => Some(now_ms.saturating_add(PENDING_MS)),
+            Event::Ran(Ok(Progress::Done)) => self.ran(),
+            Event::Ran(Err(reason)) => self.run_failed(reason),
+            Event::LogUploaded => self.go(Stage::Cleanup),
+            Event::RebootReturned if self.stage == Stage::RollbackReboot => None,
+            Event::RebootReturned => {
+                self.fail_at(Stage::Reboot, Error::RebootFailed);
+                None
+            }
+        };
+        match wait_until_ms {
+            Some(at) if self.is_on_trial() => Action::Wait { until_ms: at.min(self.commit_deadline_ms()) },
+            Some(until_ms) => Action::Wait { until_ms },
+            None => self.act(now_ms),
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.fresh = stage != self.stage;
+        self.stage = stage;
+    }
+
+    fn go(&mut self, stage: Stage) -> Option<u64> {
+        self.enter(stage);
+        None
+    }
+
+    fn failed(&mut self, reason: Error) -> Option<u64> {
+        self.fail(reason);
+        None
+    }
+
+    // ---- between deployments
+
+    fn woke(&mut self, now_ms: u64) -> Option<u64> {
+        if self.is_on_trial() && now_ms >= self.commit_deadline_ms() {
+            return self.failed(Error::CommitDeadline);
+        }
+        self.go(self.stage)
+    }
+
+    fn offered(
+        &mut self,
+        id: &str,
+        artifact_name: &str,
+        usable: Result<(), Error>,
+        now_ms: u64,
+        random: u32,
+    ) -> Option<u64> {
+        self.backoff.reset();
+        self.check_at_ms = after(now_ms, jittered(self.timing.poll_ms, 20, random));
+        self.deferred = false;
+        self.inconsistent = false;
+        let c = &mut self.checkpoint;
+        let mut usable = usable;
+        if c.phase == Phase::Download {
+            if c.id != id {
+                // The server has moved on; it still hears what became of the old one. The new one is offered again.
+                self.check_now(now_ms);
+                return self.failed(Error::Interrupted);
+            }
+            let (writes, reboots) = (c.writes, c.reboots);
+            usable = usable.and(c.begin(id, artifact_name));
+            (c.writes, c.reboots) = (writes, reboots);
+            if reboots > limits::REBOOTS_MAX {
+                usable = Err(Error::Interrupted);
+            }
+        } else {
+            let repeated = c.failed_id == id && c.failures >= limits::FAILURES_MAX;
+            usable = usable.and(c.begin(id, artifact_name));
+            if repeated {
+                usable = Err(Error::RepeatedFailure);
+            }
+        }
+        self.enter(Stage::SaveDownload);
+        if let Err(reason) = usable {
+            self.fail(reason);
+        }
+        None
+    }
+
+    fn not_offered(&mut self, now_ms: u64, random: u32) -> Option<u64> {
+        self.check_at_ms = after(now_ms, jittered(self.timing.poll_ms, 20, random));
+        if self.checkpoint.phase == Phase::Download {
+            return self.failed(Error::Interrupted);
+        }
+        self.go(Stage::Idle)
+    }
+
+    fn check_failed(&mut self, retry_after_ms: Option<u32>, now_ms: u64, random: u32) -> Option<u64> {
+        self.check_at_ms = self.later(retry_after_ms, now_ms, random);
+        // What kept the check from the server would keep the inventory too.
+        self.inventory_at_ms = self.inventory_at_ms.max(self.check_at_ms);
+        if self.checkpoint.phase == Phase::Download {
+            return Some(self.check_at_ms);
+        }
+        self.go(Stage::Idle)
+    }
+
+    /// When to try again: the server's word, within reason, or the back-off (protocol §8.2).
+    fn later(&mut self, retry_after_ms: Option<u32>, now_ms: u64, random: u32) -> u64 {
+        let t = &self.timing;
+        let backoff_ms = self.backoff.next_ms(t.retry_ms, t.retry_cap_ms, random);
+        let Some(ms) = retry_after_ms else { return after(now_ms, backoff_ms) };
+        self.hold_until_ms = after(now_ms, jittered(ms.clamp(1000, t.poll_ms.max(1000)), 10, random));
+        self.hold_until_ms
+    }
+
+    // ---- within a deployment
+
+    /// The action of the stage; stages with nothing to do for this kind of payload are passed over.
+    fn act(&mut self, now_ms: u64) -> Action {
+        loop {
+            if let Some(action) = self.stage_action(now_ms) {
+                return action;
+            }
+        }
+    }
+
+    /// `None`: the stage was passed over, look again. Every pass moves on towards an end, so this is soon over.
+    fn stage_action(&mut self, now_ms: u64) -> Option<Action> {
+        let kind = self.checkpoint.kind;
+        Some(match self.stage {
+            Stage::Idle if now_ms >= self.check_at_ms => self.pass(Stage::Checking)?,
+            Stage::Idle if now_ms >= self.inventory_at_ms => self.pass(Stage::Inventory)?,
+            Stage::Idle => Action::Wait { until_ms: self.check_at_ms.min(self.inventory_at_ms) },
+            Stage::Checking => Action::Check,
+            Stage::Inventory => Action::SendInventory,
+            Stage::SaveDownload => self.save(Phase::Download)?,
+            Stage::ReportDownloading => Action::Report(Status::Downloading),
+            Stage::Download => Action::Download,
+            Stage::SaveInstall => self.save(Phase::Install)?,
+            Stage::ReportInstalling => Action::Report(Status::Installing),
+            Stage::AskInstall => Action::Ask(Ask::Install),
+            Stage::Install if kind == Kind::Module => Action::Run(ModuleState::ArtifactInstall),
+            Stage::Install => {
+                self.checkpoint.needs_reboot = true;
+                self.pass(Stage::ReportRebooting)?
+            }
+            Stage::ReportRebooting => Action::Report(Status::Rebooting),
+            Stage::AskReboot => Action::Ask(Ask::Reboot),
+            // Armed last, so that no restart while the application defers can swap.
+            Stage::Arm if kind == Kind::Image => Action::Arm,
+            Stage::Arm => self.pass(Stage::SaveVerifyReboot)?,
+            Stage::SaveVerifyReboot => self.save(Phase::VerifyReboot)?,
+            Stage::ModuleReboot if kind == Kind::Module => Action::Run(ModuleState::ArtifactReboot),
+            Stage::ModuleReboot => self.pass(Stage::Reboot)?,
+            Stage::Reboot | Stage::RollbackReboot => Action::Reboot,
+            Stage::VerifyReboot if kind == Kind::Module => Action::Run(ModuleState::ArtifactVerifyReboot),
+            Stage::VerifyReboot => Action::SelfTest,
+            Stage::Probe => {
+                if core::mem::take(&mut self.fresh) {
+                    self.probe_since_ms = now_ms;
+                    self.backoff.reset();
+                }
+                Action::Probe
+            }
+            Stage::AskCommit => Action::Ask(Ask::Commit),
+            Stage::SaveCommit => self.save(Phase::Commit)?,
+            Stage::Commit => Action::Run(ModuleState::ArtifactCommit),
+            Stage::SaveSuccess => {
+                self.checkpoint.provides.commit();
+                self.save(Phase::SuccessPending)?
+            }
+            Stage::ReportSuccess => Action::Report(Status::Success),
+            Stage::Disarm => Action::Disarm,
+            Stage::SaveRollback => self.save(Phase::Rollback)?,
+            Stage::Rollback => Action::Run(ModuleState::ArtifactRollback),
+            Stage::SaveRollbackReboot => self.save(Phase::RollbackReboot)?,
+            Stage::ModuleRollbackReboot => Action::Run(ModuleState::ArtifactRollbackReboot),
+            Stage::VerifyRollback => Action::Run(ModuleState::ArtifactVerifyRollbackReboot),
+            Stage::Failure if kind == Kind::Module => Action::Run(ModuleState::ArtifactFailure),
+            Stage::Failure => self.pass(Stage::SaveFailure)?,
+            // An aborted deployment has its final status already.
+            Stage::SaveFailure if self.checkpoint.reason == Some(Error::Aborted) && !self.inconsistent => {
+                self.pass(Stage::Cleanup)?
+            }
+            Stage::SaveFailure => {
+                self.mark_inconsistent();
+                self.save(Phase::FailurePending)?
+            }
+            Stage::ReportFailure => Action::Report(Status::Failure),
+            Stage::UploadLog => Action::UploadLog,
+            Stage::Cleanup if kind == Kind::Module => Action::Run(ModuleState::Cleanup),
+            Stage::Cleanup => self.pass(Stage::SaveIdle)?,
+            Stage::SaveIdle => {
+                self.checkpoint.end();
+                self.save(Phase::Idle)?
+            }
+        })
+    }
+
+    fn pass(&mut self, stage: Stage) -> Option<Action> {
+        self.enter(stage);
+        None
+    }
+
+    fn save(&mut self, phase: Phase) -> Option<Action> {
+        let c = &mut self.checkpoint;
+        let ending = matches!(phase, Phase::SuccessPending | Phase::FailurePending | Phase::Idle);
+        if !ending && c.writes >= limits::RECORD_WRITES_MAX {
+            self.fail(Error::LoopDetected);
+            return None;
+        }
+        c.phase = phase;
+        c.writes = c.writes.saturating_add(1);
+        Some(Action::Save)
+    }
+
+    fn saved(&mut self, result: Result<(), Error>, now_ms: u64) -> Option<u64> {
+        // Where the deployment must end anyway, a store that fails does not keep it from ending: the server hears the truth,
+        // and a restart finds the record before this one, whose row of the boot table leads here again.
+        let (next, goes_on) = match self.stage {
+            Stage::SaveDownload => (Stage::ReportDownloading, false),
+            Stage::SaveInstall => (Stage::ReportInstalling, false),
+            Stage::SaveVerifyReboot => (Stage::ModuleReboot, false),
+            Stage::SaveCommit => (Stage::Commit, false),
+            Stage::SaveRollback if self.checkpoint.kind == Kind::Image => (Stage::RollbackReboot, true),
+            Stage::SaveRollback => (Stage::Rollback, true),
+            Stage::SaveRollbackReboot => (Stage::ModuleRollbackReboot, true),
+            Stage::SaveSuccess => (Stage::ReportSuccess, true),
+            Stage::SaveFailure => (Stage::ReportFailure, true),
+            _ => {
+                self.inventory_due(now_ms);
+                (Stage::Idle, true)
+            }
+        };
+        self.backoff.reset();
+        match result {
+            Err(reason) if !goes_on => self.failed(reason),
+            Ok(()) | Err(_) => self.go(next),
+        }
+    }
+
+    fn reported(&mut self, report: Report, now_ms: u64, random: u32) -> Option<u64> {
+        use Stage::{AskCommit, AskInstall, AskReboot, Probe, ReportFailure, ReportSuccess};
+        match (self.stage, report) {
+            (ReportSuccess, Report::Accepted | Report::Aborted) | (ReportFailure, Report::Aborted) => {
+                self.go(Stage::Cleanup)
+            }
+            (ReportFailure, Report::Accepted) => self.go(Stage::UploadLog),
+            (ReportSuccess | ReportFailure, Report::Failed { retry_after_ms }) => {
+                Some(self.later(retry_after_ms, now_ms, random))
+            }
+            (_, Report::Aborted) => self.failed(Error::Aborted),
+            (Probe, Report::Failed { retry_after_ms }) => {
+                let late = now_ms >= after(self.probe_since_ms, self.timing.probe_ms);
+                let at = self.later(retry_after_ms, now_ms, random);
+                if late || self.backoff.tries() >= self.timing.probe_tries {
+                    return self.failed(Error::ServerUnreachable);
+                }
+                Some(at)
+            }
+            (Probe, Report::Accepted) => self.go(AskCommit),
+            // The pause is told; whether it was heard does not matter.
+            (AskInstall | AskReboot | AskCommit, Report::Accepted | Report::Failed { .. }) => {
+                Some(after(now_ms, self.timing.defer_ms))
+            }
+            (stage, Report::Accepted | Report::Failed { .. }) => self.go(match stage {
+                Stage::ReportDownloading => Stage::Download,
+                Stage::ReportInstalling => AskInstall,
+                _ => AskReboot,
+            }),
+        }
+    }
+
+    fn pause(&self) -> Status {
+        match self.stage {
+            Stage::AskInstall => Status::PauseBeforeInstalling,
+            Stage::AskReboot => Status::PauseBeforeRebooting,
+            _ => Status::PauseBeforeCommitting,
+        }
+    }
+
+    fn answered(&mut self, verdict: Verdict, now_ms: u64) -> Option<u64> {
+        match verdict {
+            Verdict::Approve => {
+                self.deferred = false;
+                self.go(match self.stage {
+                    Stage::AskInstall => Stage::Install,
+                    Stage::AskReboot => Stage::Arm,
+                    _ => Stage::SaveCommit,
+                })
+            }
+            Verdict::Refuse => self.failed(Error::ApplicationRefused),
+            Verdict::Defer => Some(after(now_ms, self.timing.defer_ms)),
+        }
+    }
+
+    fn ran(&mut self) -> Option<u64> {
+        // Only what has restarted must restart again to be undone.
+        let restarted = self.checkpoint.needs_reboot && self.checkpoint.phase == Phase::Rollback;
+        self.go(match self.stage {
+            Stage::Arm => Stage::SaveVerifyReboot,
+            Stage::ModuleReboot => Stage::Reboot,
+            Stage::VerifyReboot => Stage::Probe,
+            Stage::Commit => Stage::SaveSuccess,
+            Stage::Rollback if restarted => Stage::SaveRollbackReboot,
+            Stage::ModuleRollbackReboot => Stage::RollbackReboot,
+            Stage::Failure => Stage::SaveFailure,
+            Stage::Cleanup => Stage::SaveIdle,
+            _ => Stage::Failure,
+        })
+    }
+
+    fn run_failed(&mut self, reason: Error) -> Option<u64> {
+        match self.stage {
+            // These are for the module's and the slot's own good: the deployment ends as it would have.
+            Stage::Failure => self.enter(Stage::SaveFailure),
+            Stage::Cleanup => self.enter(Stage::SaveIdle),
+            Stage::Disarm => self.enter(Stage::Failure),
+            Stage::VerifyRollback if self.checkpoint.reboots < limits::REBOOTS_MAX => {
+                self.enter(Stage::SaveRollbackReboot);
+            }
+            _ => self.fail(reason),
+        }
+        None
+    }
+
+    // ---- failing
+
+    fn fail_at(&mut self, stage: Stage, reason: Error) {
+        self.stage = stage;
+        self.fail(reason);
+    }
+
+    /// Leaves the way of success: what was done so far decides what must be undone.
+    fn fail(&mut self, reason: Error) {
+        // The first cause stays: later ones follow from it.
+        if self.checkpoint.reason.is_none() {
+            self.checkpoint.reason = Some(reason);
+        }
+        let image = self.checkpoint.kind == Kind::Image;
+        let undo = self.checkpoint.supports_rollback;
+        self.enter(match self.stage {
+            // Nothing is installed yet.
+            Stage::Idle
+            | Stage::Checking
+            | Stage::Inventory
+            | Stage::SaveDownload
+            | Stage::ReportDownloading
+            | Stage::Download
+            | Stage::SaveInstall
+            | Stage::ReportInstalling
+            | Stage::AskInstall => Stage::SaveFailure,
+            // Installed, not restarted.
+            Stage::Install | Stage::ReportRebooting | Stage::AskReboot if image => Stage::SaveFailure,
+            Stage::Arm | Stage::SaveVerifyReboot | Stage::ModuleReboot | Stage::Reboot if image => {
+                Stage::Disarm
+            }
+            Stage::Install
+            | Stage::ReportRebooting
+            | Stage::AskReboot
+            | Stage::Arm
+            | Stage::SaveVerifyReboot
+            | Stage::ModuleReboot
+            | Stage::Reboot
+                if undo =>
+            {
+                Stage::Rollback
+            }
+            // The new software runs, or a module has begun its commit.
+            Stage::VerifyReboot | Stage::Probe | Stage::AskCommit | Stage::SaveCommit | Stage::Commit
+                if undo =>
+            {
+                Stage::SaveRollback
+            }
+            // It stays for want of a way back, or the way back failed or never ends.
+            Stage::VerifyReboot
+            | Stage::Probe
+            | Stage::AskCommit
+            | Stage::SaveCommit
+            | Stage::Commit
+            | Stage::SaveRollback
+            | Stage::Rollback
+            | Stage::SaveRollbackReboot
+            | Stage::ModuleRollbackReboot
+            | Stage::RollbackReboot
+            | Stage::VerifyRollback => return self.rollback_failed(),
+            // A module without rollback, or past all undoing.
+            Stage::Install
+            | Stage::ReportRebooting
+            | Stage::AskReboot
+            | Stage::Arm
+            | Stage::SaveVerifyReboot
+            | Stage::ModuleReboot
+            | Stage::Reboot
+            | Stage::SaveSuccess
+            | Stage::ReportSuccess
+            | Stage::Disarm
+            | Stage::Failure
+            | Stage::SaveFailure
+            | Stage::ReportFailure
+            | Stage::UploadLog
+            | Stage::Cleanup
+            | Stage::SaveIdle => Stage::Failure,
+        });
+    }
+
+    fn rollback_failed(&mut self) {
+        if self.checkpoint.reason.is_none() {
+            self.checkpoint.reason = Some(Error::RollbackFailed);
+        }
+        self.inconsistent = true;
+        self.enter(Stage::Failure);
+    }
+
+    /// What runs is neither the old nor, by its own proof, the new: the name says so (protocol §7.11).
+    fn mark_inconsistent(&mut self) {
+        let provides = &mut self.checkpoint.provides;
+        if !core::mem::take(&mut self.inconsistent) || provides.incoming_name().is_empty() {
+            return;
+        }
+        let mut name: text::Text<{ limits::NAME_MAX }> = text::Text::new();
+        let fits = name.push_str(provides.incoming_name()).and_then(|()| name.push_str("_INCONSISTENT"));
+        if fits.is_ok() && provides.begin(&name).is_ok() {
+            provides.commit();
+        }
+    }
+}
+
+fn after(now_ms: u64, ms: u32) -> u64 {
+    now_ms.saturating_add(ms.into())
+}
+
+/// A random time in 0…`ms`.
+fn spread(ms: u32, random: u32) -> u64 {
+    u64::from(ms).saturating_mul(random.into()).wrapping_shr(32)
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the device provides, and what it will provide once the artifact in hand is committed (protocol §7.11).
+
+use mender_base::pairs::{self, Full, Pairs};
+use mender_base::{glob, limits};
+
+/// The key under which the artifact's name stands among the provides.
+pub(crate) const ARTIFACT_NAME: &str = "artifact_name";
+const ARTIFACT_GROUP: &str = "artifact_group";
+
+/// Stored and incoming provides in one buffer of [`limits::PROVIDES`] bytes.
+///
+/// The stored ones come first. Which of them go is a bit mask, so that an aborted update leaves nothing to undo.
+#[derive(Clone, Default)]
+pub struct Provides {
+    bytes: heapless::Vec<u8, { limits::PROVIDES }>,
+    stored_len: usize,
+    /// Bit n: stored pair n is cleared by the artifact in hand.
+    cleared: u16,
+}
+
+impl Provides {
+    /// Nothing provided yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: heapless::Vec::new(), stored_len: 0, cleared: 0 }
+    }
+
+    /// The encoded stored pairs.
+    #[must_use]
+    pub fn stored_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.stored_len).unwrap_or_default()
+    }
+
+    /// The encoded incoming pairs.
+    #[must_use]
+    pub fn incoming_bytes(&self) -> &[u8] {
+        self.bytes.get(self.stored_len..).unwrap_or_default()
+    }
+
+    /// Which stored pairs the artifact in hand clears, by position.
+    #[must_use]
+    pub const fn cleared(&self) -> u16 {
+        self.cleared
+    }
+
+    /// Takes the parts of a record; `false` when they make no sense or do not fit.
+    pub fn load(&mut self, stored: &[u8], incoming: &[u8], cleared: u16) -> bool {
+        let whole = |b| Pairs::<{ limits::PROVIDES }>::from_bytes(b).is_some();
+        *self = Self::new();
+        if !whole(stored) || !whole(incoming) || self.bytes.extend_from_slice(stored).is_err() {
+            return false;
+        }
+        self.stored_len = self.bytes.len();
+        self.cleared = cleared;
+        self.bytes.extend_from_slice(incoming).is_ok()
+    }
+
+    /// The stored pairs.
+    pub fn stored(&self) -> impl Iterator<Item = (&str, &str)> {
+        pairs::iter(self.stored_bytes())
+    }
+
+    /// The incoming pairs.
+    pub fn incoming(&self) -> impl Iterator<Item = (&str, &str)> {
+        pairs::iter(self.incoming_bytes())
+    }
+
+    /// A stored value.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.stored().find(|(k, _)| *k == key).map(|(_, v)| v)
+    }
+
+    /// The name of the installed artifact.
+    #[must_use]
+    pub fn artifact_name(&self) -> &str {
+        self.get(ARTIFACT_NAME).unwrap_or_default()
+    }
+
+    /// The name of the artifact in hand.
+    #[must_use]
+    pub fn incoming_name(&self) -> &str {
+        self.incoming().find(|(k, _)| *k == ARTIFACT_NAME).map_or("", |(_, v)| v)
+    }
+
+    /// Forgets the artifact in hand and begins with the next, by its name.
+    ///
+    /// # Errors
+    /// [`Full`]: not even the name fits.
+    pub fn begin(&mut self, artifact_name: &str) -> Result<(), Full> {
+        self.forget_incoming();
+        self.push(ARTIFACT_NAME, artifact_name)
+    }
+
+    /// Forgets the artifact in hand.
+    pub fn forget_incoming(&mut self) {
+        self.bytes.truncate(self.stored_len);
+        self.cleared = 0;
+    }
+
+    /// Adds an incoming pair.
+    ///
+    /// # Errors
+    /// [`Full`], also for a key that came before.
+    pub fn push(&mut self, key: &str, value: &str) -> Result<(), Full> {
+        if self.incoming().any(|(k, _)| k == key) {
+            return Err(Full);
+        }
+        let mut one = Pairs::<{ limits::PAIR_KEY_MAX + limits::PAIR_VALUE_MAX + 3 }>::new();
+        one.push(key, value)?;
+        if self.incoming().count() >= limits::PAIRS_MAX {
+            return Err(Full);
+        }
+        self.bytes.extend_from_slice(one.as_bytes()).map_err(full)
+    }
+
+    /// A glob of `clears_artifact_provides`. The name is never cleared: every artifact sets it.
+    pub fn clear(&mut self, pattern: &str) {
+        for (n, (key, _)) in pairs::iter(self.bytes.get(..self.stored_len).unwrap_or_default()).enumerate() {
+            if key != ARTIFACT_NAME && glob::matches(pattern.as_bytes(), key.as_bytes()) {
+                self.cleared |= u32::try_from(n).ok().and_then(|n| 1u16.checked_shl(n)).unwrap_or(0);
+            }
+        }
+    }
+
+    /// The artifact says nothing of clearing: then all goes but the name and the group.
+    pub fn clear_without_globs(&mut self) {
+        let kept = self.cleared_bit(ARTIFACT_GROUP);
+        self.clear("*");
+        self.cleared &= !kept;
+    }
+
+    fn cleared_bit(&self, key: &str) -> u16 {
+        let n = self.stored().position(|(k, _)| k == key).and_then(|n| u32::try_from(n).ok());
+        n.and_then(|n| 1u16.checked_shl(n)).unwrap_or(0)
+    }
+
+    /// Whether the result of [`Provides::commit`] keeps within [`limits::PAIRS_MAX`].
+    #[must_use]
+    pub fn commit_fits(&self) -> bool {
+        let kept = self.stored().enumerate().filter(|(n, (k, _))| self.survives(*n, k)).count();
+        kept.saturating_add(self.incoming().count()) <= limits::PAIRS_MAX
+    }
+
+    fn survives(&self, n: usize, key: &str) -> bool {
+        let cleared = u32::try_from(n).ok().and_then(|n| self.cleared.checked_shr(n)).unwrap_or(0) & 1 != 0;
+        !cleared && !self.incoming().any(|(k, _)| k == key)
+    }
+
+    /// The artifact in hand is installed: stored pairs that are cleared or replaced go, the incoming ones become stored.
+    pub fn commit(&mut self) {
+        let mut n = 0;
+        let mut offset: usize = 0;
+        while let Some((len, stays)) = self.pair_at(offset, n) {
+            if stays {
+                offset = offset.saturating_add(len);
+            } else {
+                self.remove(offset, len);
+            }
+            n = n.saturating_add(1);
+        }
+        self.stored_len = self.bytes.len();
+        self.cleared = 0;
+    }
+
+    /// Encoded length of the stored pair at `offset`, the `n`th of old, and whether it survives the commit.
+    fn pair_at(&self, offset: usize, n: usize) -> Option<(usize, bool)> {
+        let (key, value) = pairs::iter(self.bytes.get(offset..self.stored_len)?).next()?;
+        Some((key.len().saturating_add(value.len()).saturating_add(3), self.survives(n, key)))
+    }
+
+    fn remove(&mut self, offset: usize, len: usize) {
+        let mut to = offset;
+        while let Some(byte) = self.bytes.get(to.saturating_add(len)).copied() {
+            if let Some(at) = self.bytes.get_mut(to) {
+                *at = byte;
+            }
+            to = to.saturating_add(1);
+        }
+        self.bytes.truncate(to);
+        self.stored_len = self.stored_len.saturating_sub(len);
+    }
+}
+
+fn full<E>(_: E) -> Full {
+    Full
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::vec::Vec;
+
+    fn with(stored: &[(&str, &str)]) -> Provides {
+        let mut p = Provides::new();
+        for (k, v) in stored {
+            p.push(k, v).unwrap();
+        }
+        p.commit();
+        p
+    }
+
+    fn all(p: &Provides) -> Vec<(&str, &str)> {
+        p.stored().collect()
+    }
+
+    const STORED: [(&str, &str); 4] =
+        [("artifact_name", "r1"), ("rootfs-image.version", "r1"), ("artifact_group", "g"), ("other", "x")];
+
+    #[test]
+    fn globs_clear_stored_pairs_and_incoming_ones_replace_them() {
+        let mut p = with(&STORED);
+        p.begin("r2").unwrap();
+        p.clear("rootfs-image.*");
+        p.push("rootfs-image.checksum", "c").unwrap();
+        p.push("other", "y").unwrap();
+        assert_eq!(all(&p), STORED, "nothing changes before the commit");
+        p.commit();
+        assert_eq!(
+            all(&p),
+            [
+                ("artifact_group", "g"),
+                ("artifact_name", "r2"),
+                ("rootfs-image.checksum", "c"),
+                ("other", "y")
+            ]
+        );
+    }
+
+    #[test]
+    fn without_clears_all_but_name_and_group_go() {
+        let mut p = with(&STORED);
+        p.begin("r2").unwrap();
+        p.clear_without_globs();
+        p.commit();
+        assert_eq!(all(&p), [("artifact_group", "g"), ("artifact_name", "r2")]);
+    }
+
+    #[test]
+    fn a_star_clears_the_group_but_never_the_name() {
+        let mut p = with(&STORED);
+        p.begin("r2").unwrap();
+        p.clear("*");
+        p.forget_incoming();
+        p.commit();
+        assert_eq!(all(&p), STORED, "an update that was given up leaves no trace");
+        p.begin("r2").unwrap();
+        p.clear("*");
+        p.commit();
+        assert_eq!(all(&p), [("artifact_name", "r2")]);
+    }
+
+    #[test]
+    fn a_key_twice_and_too_many_pairs_are_refused() {
+        let mut p = with(&STORED);
+        p.begin("r2").unwrap();
+        assert_eq!(p.push("artifact_name", "again"), Err(Full));
+        for n in 0..12 {
+            let key = [b'k', b'a' + n];
+            p.push(core::str::from_utf8(&key).unwrap(), "").unwrap();
+        }
+        // Three of the stored survive beside 13 incoming: 16. One more is over.
+        assert!(p.commit_fits());
+        p.push("one", "more").unwrap();
+        assert!(!p.commit_fits());
+    }
+
+    #[test]
+    fn the_parts_of_a_record_load_or_are_refused() {
+        let mut p = with(&STORED);
+        p.begin("r2").unwrap();
+        p.clear("other");
+        let (s, i, c) = (p.stored_bytes().to_vec(), p.incoming_bytes().to_vec(), p.cleared());
+        let mut q = Provides::new();
+        assert!(q.load(&s, &i, c));
+        q.commit();
+        p.commit();
+        assert_eq!(all(&p), all(&q));
+        assert!(!q.load(&s[1..], &i, c));
+        assert!(!q.load(&[0; 513], &[], 0));
+    }
+}
