@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The reply to a check for an update: deployment instructions.
+
+use mender_base::json::{Scanner, Token, text_of};
+use mender_base::text::{self, Text};
+use mender_base::{Error, limits};
+
+use crate::Url;
+
+/// A deployment this device can take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its id, a UUID.
+    pub id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
+    /// Name of its artifact: not empty, no control characters.
+    pub artifact_name: Text<{ limits::NAME_MAX }>,
+    /// Length of the download URL in the buffer lent for it; [`Url::parse`] takes it.
+    pub uri_len: usize,
+}
+
+/// Instructions the device cannot follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is wrong with them.
+    pub error: Error,
+    /// The deployment, when its id is known: it has to be reported as a failure. Without, there is nothing to report and
+    /// the check is repeated later.
+    pub id: Option<Text<{ limits::DEPLOYMENT_ID_LEN }>>,
+}
+
+/// Members of the instructions that are read, and the places where they stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Member {
+    Other = 0,
+    Root = 1,
+    Id = 2,
+    Artifact = 4,
+    Name = 8,
+    Source = 16,
+    Uri = 32,
+    Types = 64,
+    /// An element of the device types.
+    Type = 128,
+}
+
+impl Member {
+    const fn bit(self) -> u8 {
+        match self {
+            Member::Other => 0,
+            Member::Root => 1,
+            Member::Id => 2,
+            Member::Artifact => 4,
+            Member::Name => 8,
+            Member::Source => 16,
+            Member::Uri => 32,
+            Member::Types => 64,
+            Member::Type => 128,
+        }
+    }
+}
+
+/// All that must be there.
+const NEEDED: u8 = Member::Id.bit() | Member::Name.bit() | Member::Uri.bit() | Member::Types.bit();
+
+/// Reads deployment instructions from the pieces of a reply (status 200).
+///
+/// What it does not know is passed over, an update control map among it (protocol §3).
+pub struct Next {
+    scanner: Scanner,
+    /// Members whose values are open, by depth.
+    path: [Member; 3],
+    seen: u8,
+    /// The value being read goes to the lent buffer for the URL.
+    into_uri: bool,
+    for_us: bool,
+    error: Option<Error>,
+    id: Option<Text<{ limits::DEPLOYMENT_ID_LEN }>>,
+    artifact_name: Text<{ limits::NAME_MAX }>,
+    uri_len: usize,
+}
+
+impl Default for Next {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Next {
+    /// Nothing read yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            scanner: Scanner::new(),
+            path: [Member::Other; 3],
+            seen: 0,
+            into_uri: false,
+            for_us: false,
+            error: None,
+            id: None,
+            artifact_name: Text::new(),
+            uri_len: 0,
+        }
+    }
+
+    /// Takes a piece of the body. The other arguments must be the same each time.
+    ///
+    /// `device_type` is this device's own. `uri` is where the download URL is kept. `scratch` takes one key or value at a time:
+    /// its length bounds the artifact name and device types that are understood, [`limits::NAME_MAX`] bytes at least.
+    ///
+    /// # Errors
+    /// The text is not JSON ([`Error::JsonSyntax`], [`Error::JsonDepth`], [`Error::JsonText`]): drop this reader, check again later.
+    pub fn feed(
+        &mut self,
+        data: &[u8],
+        device_type: &str,
+        uri: &mut [u8],
+        scratch: &mut [u8],
+    ) -> Result<(), Error> {
+        let mut rest = data;
+        while !rest.is_empty() {
+            let lent = if self.into_uri { &mut *uri } else { &mut *scratch };
+            let (used, token) = self.scanner.feed(rest, lent)?;
+            rest = rest.get(used..).unwrap_or_default();
+            if let Some(token) = token {
+                self.into_uri = false;
+                if let Err(error) = self.token(token, device_type, lent) {
+                    // Reading goes on: the id may yet come, and whether the rest is JSON matters too.
+                    self.error.get_or_insert(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The body has ended. `uri` is the buffer lent to [`feed`](Self::feed).
+    ///
+    /// # Errors
+    /// [`Refused`] with [`Error::JsonSyntax`] (the text ended early), [`Error::OfferMissing`], [`Error::OfferDuplicate`],
+    /// [`Error::OfferType`], [`Error::OfferId`], [`Error::OfferName`], [`Error::OfferTooLong`], [`Error::OfferDevice`] or [`Error::Url`].
+    pub fn finish(self, uri: &[u8]) -> Result<Offer, Refused> {
+        if let Err(error) = self.scanner.finish() {
+            return Err(Refused { error, id: None });
+        }
+        let error = match self.error {
+            Some(error) => Err(error),
+            None if self.seen & NEEDED != NEEDED => Err(Error::OfferMissing),
+            None if !self.for_us => Err(Error::OfferDevice),
+            None => Url::parse(text_of(uri, self.uri_len)).map(|_| ()),
+        };
+        match (error, self.id) {
+            (Ok(()), Some(id)) => Ok(Offer { id, artifact_name: self.artifact_name, uri_len: self.uri_len }),
+            (Ok(()), None) => Err(Refused { error: Error::OfferMissing, id: None }),
+            (Err(error), id) => Err(Refused { error, id }),
+        }
+    }
+
+    /// The member whose value stands at that depth.
+    fn member(&self, depth: u8) -> Member {
+        match depth.checked_sub(1) {
+            None => Member::Root,
+            Some(level) => self.path.get(usize::from(level)).copied().unwrap_or(Member::Other),
+        }
+    }
+
+    fn set_member(&mut self, depth: u8, member: Member) {
+        if let Some(to) = self.path.get_mut(usize::from(depth.wrapping_sub(1))) {
+            *to = member;
+        }
+    }
+
+    fn token(&mut self, token: Token, device_type: &str, lent: &[u8]) -> Result<(), Error> {
+        let depth = self.scanner.depth();
+        let outside = depth.saturating_sub(1);
+        match token {
+            Token::Key(len) => return self.key(depth, text_of(lent, len)),
+            Token::TooLong { key: true } => self.set_member(depth, Member::Other),
+            Token::ObjectStart => {
+                self.set_member(depth, Member::Other);
+                if !matches!(
+                    self.member(outside),
+                    Member::Other | Member::Root | Member::Artifact | Member::Source
+                ) {
+                    return Err(Error::OfferType);
+                }
+            }
+            Token::ArrayStart => {
+                let list = self.member(outside);
+                self.set_member(depth, if list == Member::Types { Member::Type } else { Member::Other });
+                if !matches!(list, Member::Other | Member::Types) {
+                    return Err(Error::OfferType);
+                }
+            }
+            Token::ObjectEnd | Token::ArrayEnd => {}
+            Token::String(len) => return self.string(self.member(depth), text_of(lent, len), device_type),
+            Token::TooLong { key: false } => {
+                if !matches!(self.member(depth), Member::Other | Member::Type) {
+                    return Err(Error::OfferTooLong);
+                }
+            }
+            Token::Number(_) | Token::Bool(_) | Token::Null => {
+                if self.member(depth) != Member::Other {
+                    return Err(Error::OfferType);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, depth: u8, key: &str) -> Result<(), Error> {
+        let member = match (self.member(depth.saturating_sub(1)), key) {
+            (Member::Root, "id") => Member::Id,
+            (Member::Root, "artifact") => Member::Artifact,
+            (Member::Artifact, "artifact_name") => Member::Name,
+            (Member::Artifact, "source") => Member::Source,
+            (Member::Artifact, "device_types_compatible") => Member::Types,
+            (Member::Source, "uri") => Member::Uri,
+            _ => Member::Other,
+        };
+        if self.seen & member.bit() != 0 {
+            self.set_member(depth, Member::Other);
+            if member == Member::Id {
+                // With two ids neither is to be believed.
+                self.id = None;
+            }
+            return Err(Error::OfferDuplicate);
+        }
+        self.set_member(depth, member);
+        self.into_uri = member == Member::Uri;
+        self.seen |= member.bit();
+        Ok(())
+    }
+
+    fn string(&mut self, member: Member, value: &str, device_type: &str) -> Result<(), Error> {
+        match member {
+            Member::Other => {}
+            Member::Type => self.for_us |= value == device_type,
+            Member::Uri => self.uri_len = value.len(),
+            Member::Name => {
+                // A name with a NUL or a line end would be another name to whoever prints or compares it in C.
+                if value.is_empty() || value.bytes().any(|b| b.is_ascii_control()) {
+                    return Err(Error::OfferName);
+                }
+                self.artifact_name = text::text(value).ok_or(Error::OfferTooLong)?;
+            }
+            Member::Id => {
+                if !text::is_uuid(value) {
+                    return Err(Error::OfferId);
+                }
+                self.id = text::text(value);
+            }
+            Member::Root | Member::Artifact | Member::Source | Member::Types => return Err(Error::OfferType),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//! P-256 signatures as the authentication service wants them.
+
+use mender_base::Error;
+
+/// Longest DER form of a P-256 signature, bytes.
+pub const DER_MAX: usize = 72;
+
+/// The ASN.1 DER form `SEQUENCE { INTEGER r, INTEGER s }` of a P-256 signature given as `r‖s`, big-endian.
+///
+/// Mender's server takes nothing else for ECDSA in `X-MEN-Signature` (device authentication API: "Base64(ASN.1(SEQ{R, S}))"),
+/// while PSA crypto makes `r‖s`.
+///
+/// # Errors
+/// [`Error::Signature`] when r or s is zero: no such signature exists.
+pub fn der(raw: &[u8; 64]) -> Result<heapless::Vec<u8, DER_MAX>, Error> {
+    let (r, s) = raw.split_at_checked(32).ok_or(Error::Internal)?;
+    let mut out = heapless::Vec::new();
+    build(r, s, &mut out).ok_or(Error::Signature)?;
+    Ok(out)
+}
+
+fn build(r: &[u8], s: &[u8], out: &mut heapless::Vec<u8, DER_MAX>) -> Option<()> {
+    out.extend_from_slice(&[0x30, 0]).ok()?;
+    for number in [r, s] {
+        let first = number.iter().position(|b| *b != 0)?;
+        let (_, digits) = number.split_at_checked(first)?;
+        // A set top bit would make the number negative (X.690 §8.3).
+        let negative = digits.first()? & 0x80 != 0;
+        let len = u8::try_from(digits.len()).ok()?.wrapping_add(u8::from(negative));
+        out.extend_from_slice(&[2, len]).ok()?;
+        if negative {
+            out.push(0).ok()?;
+        }
+        out.extend_from_slice(digits).ok()?;
+    }
+    let len = u8::try_from(out.len()).ok()?.wrapping_sub(2);
+    *out.get_mut(1)? = len;
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_as_short_as_der_wants() {
+        let mut raw = [0; 64];
+        raw[31] = 1;
+        raw[63] = 0x80;
+        assert_eq!(der(&raw).unwrap(), [0x30, 7, 2, 1, 1, 2, 2, 0, 0x80]);
+        let longest = der(&[0xff; 64]).unwrap();
+        assert_eq!(longest.len(), DER_MAX);
+        assert_eq!(longest[..5], [0x30, 70, 2, 33, 0]);
+    }
+
+    #[test]
+    fn zero_is_no_signature() {
+        for one in [31, 63] {
+            let mut raw = [0; 64];
+            raw[one] = 1;
+            assert_eq!(der(&raw), Err(Error::Signature));
+        }
+    }
+}

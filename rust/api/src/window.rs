@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A window over a message that is never whole in memory.
+
+use mender_base::base64;
+use mender_base::text::Decimal;
+
+/// Keeps the bytes `skip..skip + buf.len()` of whatever is written to it, and counts all.
+///
+/// A message is written as often as it needs windows, so its writer must give the same bytes each time. With an empty buffer
+/// it only counts.
+pub struct Window<'b> {
+    buf: &'b mut [u8],
+    skip: u32,
+    total: u32,
+    /// In how many JSON strings the bytes are: each adds a layer of escapes.
+    quotes: u8,
+}
+
+impl<'b> Window<'b> {
+    /// A window that begins `skip` bytes into the message.
+    pub const fn new(buf: &'b mut [u8], skip: u32) -> Self {
+        Self { buf, skip, total: 0, quotes: 0 }
+    }
+
+    /// Bytes of the message so far; after the writer is done, its length.
+    #[must_use]
+    pub const fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// The part of the message that fell into the window.
+    #[must_use]
+    pub fn written(&self) -> &[u8] {
+        let len = usize::try_from(self.total.saturating_sub(self.skip)).unwrap_or(usize::MAX);
+        self.buf.get(..len).unwrap_or(self.buf)
+    }
+
+    /// Writes bytes.
+    pub fn put(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.byte(*b);
+        }
+    }
+
+    /// Writes text.
+    pub fn str(&mut self, text: &str) {
+        self.put(text.as_bytes());
+    }
+
+    /// Writes a number in decimal.
+    pub fn decimal(&mut self, n: u64) {
+        self.str(Decimal::new(n).as_str());
+    }
+
+    /// Writes a JSON string: quotes and, between them, `text` with its escapes.
+    pub fn json_string(&mut self, text: &str) {
+        self.quote(|w| w.str(text));
+    }
+
+    /// Writes a JSON string around all that `content` writes, which may again be JSON.
+    pub fn quote(&mut self, content: impl FnOnce(&mut Self)) {
+        self.byte(b'"');
+        self.quotes = self.quotes.saturating_add(1);
+        content(self);
+        self.quotes = self.quotes.saturating_sub(1);
+        self.byte(b'"');
+    }
+
+    /// Writes `bytes` in base64 (RFC 4648 §4) with padding.
+    pub fn base64(&mut self, bytes: &[u8]) {
+        for group in bytes.chunks(3) {
+            self.put(&base64::encode_group(group));
+        }
+    }
+
+    /// Writes `text` for a URL: all but the unreserved characters of RFC 3986 §2.3 as `%XX`.
+    pub fn percent(&mut self, text: &str) {
+        for b in text.bytes() {
+            match b {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => self.byte(b),
+                _ => self.put(&[b'%', hex(b >> 4), hex(b)]),
+            }
+        }
+    }
+
+    fn byte(&mut self, b: u8) {
+        match self.quotes {
+            0 => self.raw(b),
+            1 => self.escaped(b),
+            _ => {
+                let (bytes, len) = escape(b);
+                for b in bytes.iter().take(len) {
+                    self.escaped(*b);
+                }
+            }
+        }
+    }
+
+    fn escaped(&mut self, b: u8) {
+        let (bytes, len) = escape(b);
+        for b in bytes.iter().take(len) {
+            self.raw(*b);
+        }
+    }
+
+    fn raw(&mut self, b: u8) {
+        let at = self.total.checked_sub(self.skip).and_then(|at| usize::try_from(at).ok());
+        if let Some(to) = at.and_then(|at| self.buf.get_mut(at)) {
+            *to = b;
+        }
+        self.total = self.total.saturating_add(1);
+    }
+}
+
+/// A byte as it stands in a JSON string (RFC 8259 §7), and the length of that.
+const fn escape(b: u8) -> ([u8; 6], usize) {
+    match b {
+        b'"' | b'\\' => ([b'\\', b, 0, 0, 0, 0], 2),
+        b'\n' => ([b'\\', b'n', 0, 0, 0, 0], 2),
+        0..=0x1f => ([b'\\', b'u', b'0', b'0', hex(b >> 4), hex(b)], 6),
+        _ => ([b, 0, 0, 0, 0, 0], 1),
+    }
+}
+
+/// The lower half of `b` as a digit.
+const fn hex(b: u8) -> u8 {
+    match b & 15 {
+        d @ 0..=9 => d.wrapping_add(b'0'),
+        d => d.wrapping_sub(10).wrapping_add(b'A'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::string::{String, ToString};
+
+    fn written(f: impl Fn(&mut Window<'_>)) -> String {
+        let mut buf = [0; 4096];
+        let mut w = Window::new(&mut buf, 0);
+        f(&mut w);
+        assert_eq!(w.written().len(), w.total() as usize);
+        let whole = String::from_utf8(w.written().to_vec()).unwrap();
+        for size in [1, 7, 64] {
+            let (mut buf, mut all) = ([0; 64], std::vec::Vec::new());
+            while all.len() < whole.len() {
+                let mut w = Window::new(&mut buf[..size], all.len() as u32);
+                f(&mut w);
+                assert_eq!(w.total() as usize, whole.len());
+                all.extend_from_slice(w.written());
+            }
+            assert_eq!(all, whole.as_bytes());
+        }
+        whole
+    }
+
+    #[test]
+    fn strings_are_escaped_as_json_readers_expect() {
+        let all: String = (0..0x250u32).filter_map(char::from_u32).chain("\u{2028}😀".chars()).collect();
+        let once = written(|w| w.json_string(&all));
+        assert_eq!(serde_json::from_str::<String>(&once).unwrap(), all);
+        let twice = written(|w| w.quote(|w| w.json_string(&all)));
+        let inner = serde_json::from_str::<String>(&twice).unwrap();
+        assert_eq!(serde_json::from_str::<String>(&inner).unwrap(), all);
+        assert_eq!(written(|w| w.json_string("a\"\\\n\0é")), r#""a\"\\\n\u0000é""#);
+    }
+
+    #[test]
+    fn numbers_base64_and_percent_are_written() {
+        assert_eq!(written(|w| w.decimal(u64::MAX)), u64::MAX.to_string());
+        assert_eq!(written(|w| w.base64(b"foobars")), "Zm9vYmFycw==");
+        assert_eq!(written(|w| w.percent("aZ09-._~ /+%é")), "aZ09-._~%20%2F%2B%25%C3%A9");
+    }
+
+    #[test]
+    fn an_empty_window_counts() {
+        let mut w = Window::new(&mut [], 0);
+        w.str("hello");
+        assert_eq!((w.total(), w.written()), (5, &b""[..]));
+    }
+
+    #[test]
+    fn a_window_behind_the_end_stays_empty() {
+        let mut buf = [0; 4];
+        let mut w = Window::new(&mut buf, 9);
+        w.str("hello");
+        assert_eq!((w.total(), w.written()), (5, &b""[..]));
+    }
+}
