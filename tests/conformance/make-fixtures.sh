@@ -7,7 +7,7 @@
 #
 # The result is the same every time: input files get a fixed time and mode, and so do the tool's temporary files inside the
 # artifact. ECDSA signatures are random: an existing fixture whose other bytes are the same is kept.
-# Must run as root with user and group named "root" (owner names are part of the artifacts) and needs setpriv and GNU tar.
+# It must run as root with user and group named "root" (owner names are part of the artifacts) and needs setpriv and GNU tar.
 # 41-* comes from mender-artifact 4.4, which Debian does not have; it is kept as it is.
 set -euo pipefail
 export LC_ALL=C TZ=UTC
@@ -16,6 +16,9 @@ umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 fixtures=$here/fixtures
 tool=$(command -v mender-artifact) || { echo "skipped: mender-artifact not found"; exit 0; }
+"$tool" --version | grep -q 'version 3\.9' || { echo "skipped: mender-artifact is not version 3.9"; exit 0; }
+[ "$(id -un):$(id -gn)" = root:root ] || { echo "skipped: not root"; exit 0; }
+setpriv --reuid 3000000 true 2> /dev/null || { echo "skipped: no user number above 2097151"; exit 0; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
@@ -87,6 +90,9 @@ make 35-mender-configure module-image -t nucleo_l4a6zg -T mender-configure -n $c
     --no-default-software-version --no-default-clears-provides -m config.json \
     -p data-partition.mender-configure.version:$configuration --clears-provides 'data-partition.mender-configure.*'
 
+image 36-none-rsa4096 rsa4096-1.0 none "${small[@]}" -k "$keys/rsa4096.pem"
+image forge forge-1.0 none "${small[@]}" -k "$keys/rsa2048.pem"
+
 # 33: the builder's uid and gid need PAX headers.
 mkdir -m 777 "$work/big"
 cp small.bin "$work/big" && chmod 666 "$work/big/small.bin" && touch -r small.bin "$work/big/small.bin"
@@ -101,6 +107,10 @@ cp "$work/big/33-big-uid-pax.mender" "$made"
 
 # The tool stamps header.tar and data/0000.tar with the time of the run; no hash covers outer tar headers.
 python3 "$here/fixtures.py" fixed-time "$made"/*.mender
+
+# 50: signatures by the right key over the right hash, in a padding that must not pass.
+python3 "$here/fixtures.py" forge "$keys/rsa2048.pem" "$made/forge.mender" "$made"
+rm "$made/forge.mender"
 
 # 32: signed after it was written.
 "$tool" sign "$made/01-none.mender" -k "$keys/p256.pem" -o "$made/32-signed-after.mender" > "$work/log" 2>&1

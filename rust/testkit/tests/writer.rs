@@ -201,6 +201,13 @@ fn rsa_signed_artifacts_equal_the_tools_byte_for_byte() {
 }
 
 #[test]
+fn a_4096_bit_rsa_signature_equals_the_tools() {
+    let samples = Samples { folder: project().join("tests/conformance/fixtures") };
+    let artifact = samples.module_image("rsa4096-1.0", "small.bin").sign(&samples.key("rsa4096.pem"));
+    assert_equals("36", artifact, &samples.read("36-none-rsa4096.mender"));
+}
+
+#[test]
 fn ecdsa_signed_artifacts_equal_the_tools_but_for_the_random_signature_and_both_verify() {
     for folder in sample_folders() {
         let samples = Samples { folder };
