@@ -191,7 +191,8 @@ pub fn der_signature(raw: &[u8]) -> Vec<u8> {
     pem::der(0x30, &[&unsigned(r), &unsigned(s)])
 }
 
-/// The other valid signature for the same message: s replaced by n − s, so that a low s becomes high and back.
+/// The other valid signature for the same message: s replaced by n − s, so that a low s becomes high and
+/// back.
 ///
 /// # Panics
 /// When `raw` is not 64 bytes.

@@ -3,9 +3,10 @@
 //!
 //! Edits nest like the artifact does. [`Raw::edit_version`], [`Raw::edit_header`] and [`Raw::edit_data`]
 //! change what is inside and then *seal*: `header.tar` and `data/0000.tar` are packed again, and manifest and
-//! signature are made again, so that a hostile header still carries right hashes. [`Raw::edit_manifest`]
-//! changes the manifest and signs it again. [`Raw::edit_outer`] changes the finished members and repairs
-//! nothing. So go from the inside out: a later seal undoes an earlier outer edit.
+//! signature are made again, so that a hostile header still carries right hashes; so does
+//! [`Raw::edit_packed_header`]. [`Raw::edit_manifest`] changes the manifest and signs it again.
+//! [`Raw::edit_outer`] changes the finished members and repairs nothing. So go from the inside out: a later
+//! seal undoes an earlier outer edit.
 //!
 //! ```
 //! use mender_testkit::artifact::Artifact;
@@ -109,6 +110,21 @@ impl Raw {
         self.sealed()
     }
 
+    /// Changes the bytes stored as `header.tar` (compressed where they are) and makes its line of the
+    /// manifest and the signature right again: for archives no [`Tar`] can express, such as one that is cut
+    /// off.
+    #[must_use]
+    pub fn edit_packed_header(mut self, edit: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let name = self.header_name();
+        let packed = &mut self.outer.member(&name).data;
+        let old_line = manifest_line(packed, &name);
+        edit(packed);
+        let new_line = manifest_line(packed, &name);
+        self.edit_manifest(|text| {
+            *text = String::from_utf8_lossy(text).replace(&old_line, &new_line).into_bytes();
+        })
+    }
+
     /// Changes the bytes of `manifest` and signs them again; hashes are not made right.
     #[must_use]
     pub fn edit_manifest(mut self, edit: impl FnOnce(&mut Vec<u8>)) -> Self {
@@ -138,8 +154,12 @@ impl Raw {
         &self.outer.members[self.outer.position("manifest")].data
     }
 
+    fn header_name(&self) -> String {
+        format!("header.tar{}", self.compression.suffix())
+    }
+
     fn sealed(mut self) -> Self {
-        let header_name = format!("header.tar{}", self.compression.suffix());
+        let header_name = self.header_name();
         let data_name = format!("data/0000.tar{}", self.compression.suffix());
         let header = self.compression.pack(self.header.to_bytes());
         let mut manifest = String::new();
@@ -188,4 +208,47 @@ fn pax_path(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let record = text.lines().find_map(|line| line.split_once(' ')?.1.strip_prefix("path="))?;
     Some(record.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::artifact::Artifact;
+    use crate::key::Key;
+    use crate::pem::unbase64;
+    use crate::raw::{Compression, Raw, manifest_line};
+
+    /// Whether the signature is right for the manifest, and the manifest for these members.
+    fn assert_sealed(raw: &Raw, key: &Key, header_name: &str, files: &[(&[u8], &str)]) {
+        let content = |name: &str| raw.outer.members[raw.outer.position(name)].data.as_slice();
+        let mut manifest = String::new();
+        for (file, name) in files {
+            manifest.push_str(&manifest_line(file, name));
+        }
+        manifest.push_str(&manifest_line(content(header_name), header_name));
+        manifest.push_str(&manifest_line(content("version"), "version"));
+        assert_eq!(String::from_utf8_lossy(raw.manifest()), manifest);
+        let signature = unbase64(std::str::from_utf8(content("manifest.sig")).unwrap()).unwrap();
+        assert!(key.verify(manifest.as_bytes(), &signature));
+    }
+
+    #[test]
+    fn edits_inside_leave_manifest_and_signature_right() {
+        let key = Key::generate();
+        for (compression, header) in [(Compression::None, "header.tar"), (Compression::Gzip, "header.tar.gz")]
+        {
+            let artifact = Artifact::new("n", "d").file("a", [1]).sign(&key).compression(compression);
+            let a: (&[u8], &str) = (&[1], "data/0000/a");
+            assert_sealed(&artifact.raw(), &key, header, &[a]);
+            let edited = artifact.raw().edit_version(|text| text.clear());
+            assert_sealed(&edited, &key, header, &[a]);
+            let edited = artifact.raw().edit_header(|tar| tar.members.clear());
+            assert_sealed(&edited, &key, header, &[a]);
+            let long = "l".repeat(101);
+            let edited = artifact.raw().edit_data(|tar| tar.push_file(&long, &crate::tar::Meta::file(), [2]));
+            assert_sealed(&edited, &key, header, &[a, (&[2], &format!("data/0000/{long}"))]);
+            let edited = artifact.raw().edit_packed_header(|bytes| bytes.truncate(100));
+            assert_eq!(edited.outer.members[edited.outer.position(header)].data.len(), 100);
+            assert_sealed(&edited, &key, header, &[a]);
+        }
+    }
 }

@@ -72,7 +72,8 @@ pub fn build(artifact: &Artifact, tool: Tool) -> Result<(Vec<u8>, bool), ToolErr
     }
 }
 
-/// Has the official tool write an artifact from the same inputs. Owners and the time of `header.tar` are those of this run.
+/// Has the official tool write an artifact from the same inputs. Owners and the time of `header.tar` are
+/// those of this run.
 ///
 /// # Errors
 /// See [`ToolError`].

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What we write against programs that were not written by us: `mender-artifact` and `imgtool`, where installed.
+//! What we write against programs that were not written by us: `mender-artifact` and `imgtool`, where
+//! installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
