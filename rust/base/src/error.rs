@@ -52,6 +52,16 @@ macro_rules! errors {
 }
 
 errors! {
+    // ---- 10xx: arguments
+    /// The server URL of the configuration is not `https://host[:port]` (or `http://` where plain HTTP is allowed).
+    ConfigServer = 1001, "bad server URL in the configuration";
+    /// Device type or artifact name of the configuration is empty or too long.
+    ConfigName = 1002, "bad name in the configuration";
+    /// A buffer lent to the client is too small.
+    ConfigBuffer = 1003, "buffer too small";
+    /// The identity has no pair, or more than fits.
+    ConfigIdentity = 1004, "bad identity";
+
     // ---- 11xx: JSON
     /// The text is not JSON (RFC 8259), or it ended too early.
     JsonSyntax = 1101, "malformed JSON";
@@ -99,6 +109,21 @@ errors! {
     OfferTooLong = 1146, "deployment instructions too long";
     /// The artifact is not for this device's type.
     OfferDevice = 1147, "artifact is for other device types";
+
+    /// A URL asks for clear text (`http`), and that is not allowed.
+    ClearText = 1151, "clear text is not allowed";
+    /// The server does not accept the device: not yet accepted, rejected, or its token is not good.
+    Unauthorized = 1152, "device is not accepted by the server";
+    /// The server limits the rate of requests; the client comes back when it says.
+    RateLimited = 1153, "server asks to come later";
+    /// The server answered with a status the client has no use for.
+    ServerStatus = 1154, "unexpected reply of the server";
+    /// The artifact store redirects too often, or without a usable address.
+    Redirect = 1155, "bad redirect of the download";
+    /// The artifact store refuses the download.
+    DownloadStatus = 1156, "artifact store refused the download";
+    /// The artifact changed between two parts of its download.
+    DownloadChanged = 1157, "artifact changed during the download";
 
     // ---- 12xx: artifact
     /// The checksum of a tar header does not fit its bytes: the download is damaged or no tar archive at all.
@@ -243,10 +268,8 @@ errors! {
     Unconfirmed = 1423, "running image is not confirmed";
     /// The boot loader cannot go back to the old image (overwrite-only mode, or the new image is already confirmed).
     CannotRevert = 1424, "cannot go back to the old image";
-    /// The artifact is signed by none of the configured keys.
-    SignatureUnknown = 1425, "signature matches no verification key";
     /// The old software could not be restored; the artifact name carries `_INCONSISTENT`.
-    RollbackFailed = 1426, "rollback failed";
+    RollbackFailed = 1425, "rollback failed";
 
     // ---- 15xx: ports (the errno is in the log)
     /// No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name).

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The manifest: SHA-256 of `version`, the header and every payload file, one line each (artifact format v3; §7.4).
+
+use crate::member::compression;
+use mender_base::sha256::{Hasher, Sha256};
+use mender_base::text::hex_digit;
+use mender_base::{Error, limits};
+
+/// The first bytes of the SHA-256 of a payload file's name stand for the name: 96 bits make a second name
+/// for a signed file infeasible to find, and 14 names take 168 bytes.
+type NameHash = [u8; 12];
+
+#[derive(Clone, Copy)]
+struct File {
+    name: NameHash,
+    hash: Sha256,
+}
+
+/// What the manifest lists, and which of it was delivered.
+pub(crate) struct Manifest {
+    files: [File; limits::FILES_MAX],
+    count: usize,
+    /// Bit of each file that was begun.
+    delivered: u16,
+    has_version: bool,
+    header: Option<Sha256>,
+    line_len: usize,
+}
+
+const LINE_MAX: usize = 64 + 2 + DIRECTORY.len() + limits::FILE_NAME_MAX;
+const DIRECTORY: &[u8] = b"data/0000/";
+
+impl Manifest {
+    pub(crate) const fn new() -> Self {
+        Self {
+            files: [File { name: [0; 12], hash: [0; 32] }; limits::FILES_MAX],
+            count: 0,
+            delivered: 0,
+            has_version: false,
+            header: None,
+            line_len: 0,
+        }
+    }
+
+    /// Takes bytes of the manifest. `line` keeps the current line between calls; `version` is the hash of that member.
+    pub(crate) fn feed<H: Hasher>(
+        &mut self,
+        input: &[u8],
+        line: &mut [u8],
+        version: &Sha256,
+    ) -> Result<(), Error> {
+        for byte in input {
+            if *byte == b'\n' {
+                let whole = line.get(..self.line_len).unwrap_or_default();
+                self.line_len = 0;
+                self.line::<H>(whole, version)?;
+                continue;
+            }
+            let to = line.get_mut(..LINE_MAX).and_then(|line| line.get_mut(self.line_len));
+            *to.ok_or(Error::Manifest)? = *byte;
+            self.line_len = self.line_len.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn line<H: Hasher>(&mut self, line: &[u8], version: &Sha256) -> Result<(), Error> {
+        let (hash, name) = parse(line).ok_or(Error::Manifest)?;
+        if name == b"version" {
+            if self.has_version {
+                return Err(Error::ManifestTwice);
+            }
+            self.has_version = true;
+            return if hash == *version { Ok(()) } else { Err(Error::VersionHash) };
+        }
+        if let Some(suffix) = name.strip_prefix(b"header.tar") {
+            compression(suffix).map_err(|e| if e == Error::MemberUnknown { Error::Manifest } else { e })?;
+            return if self.header.replace(hash).is_some() { Err(Error::ManifestTwice) } else { Ok(()) };
+        }
+        let name = name.strip_prefix(DIRECTORY).filter(|name| is_file_name(name)).ok_or(Error::Manifest)?;
+        let name = name_hash::<H>(name);
+        if self.find(&name).is_some() {
+            return Err(Error::ManifestTwice);
+        }
+        *self.files.get_mut(self.count).ok_or(Error::ManifestFull)? = File { name, hash };
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+
+    fn listed(&self) -> &[File] {
+        self.files.get(..self.count).unwrap_or_default()
+    }
+
+    fn find(&self, name: &NameHash) -> Option<usize> {
+        self.listed().iter().position(|file| file.name == *name)
+    }
+
+    /// The manifest has ended.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        // Go's reader would ignore a last line without its line feed.
+        let whole = self.line_len == 0 && self.has_version && self.header.is_some();
+        if whole { Ok(()) } else { Err(Error::Manifest) }
+    }
+
+    /// The header's hash is the one listed.
+    pub(crate) fn is_header(&self, hash: &Sha256) -> bool {
+        self.header.as_ref() == Some(hash)
+    }
+
+    /// A payload file of that name begins: its place in the manifest.
+    pub(crate) fn begin_file<H: Hasher>(&mut self, name: &[u8]) -> Result<usize, Error> {
+        if !is_file_name(name) {
+            return Err(Error::FileName);
+        }
+        let place = self.find(&name_hash::<H>(name)).ok_or(Error::FileUnlisted)?;
+        let bit = bit(place);
+        if self.delivered & bit != 0 {
+            return Err(Error::FileTwice);
+        }
+        self.delivered |= bit;
+        Ok(place)
+    }
+
+    /// The hash listed at that place is this one.
+    pub(crate) fn is_file(&self, place: usize, hash: &Sha256) -> bool {
+        self.listed().get(place).is_some_and(|file| file.hash == *hash)
+    }
+
+    /// Every listed file was delivered.
+    pub(crate) fn is_complete(&self) -> bool {
+        (0..self.count).all(|place| self.delivered & bit(place) != 0)
+    }
+}
+
+fn bit(place: usize) -> u16 {
+    1u16.wrapping_shl(u32::try_from(place).unwrap_or(0))
+}
+
+fn name_hash<H: Hasher>(name: &[u8]) -> NameHash {
+    let hash = mender_base::sha256::digest::<H>(name);
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+/// Hash and name of `<64 lowercase hex><2 spaces><name>`.
+fn parse(line: &[u8]) -> Option<(Sha256, &[u8])> {
+    let (hex, rest) = line.split_at_checked(64)?;
+    let name = rest.strip_prefix(b"  ")?;
+    let mut hash = [0; 32];
+    let (pairs, _) = hex.as_chunks::<2>();
+    for (to, [high, low]) in hash.iter_mut().zip(pairs) {
+        *to = lower_hex(*high)?.wrapping_shl(4) | lower_hex(*low)?;
+    }
+    Some((hash, name))
+}
+
+fn lower_hex(byte: u8) -> Option<u8> {
+    hex_digit(byte).filter(|_| !byte.is_ascii_uppercase())
+}
+
+/// `^[\w\-.,]+$` in ASCII, other than the two names every directory has; short enough for [`limits::FILE_NAME_MAX`].
+fn is_file_name(name: &[u8]) -> bool {
+    let fits = !name.is_empty() && name.len() <= limits::FILE_NAME_MAX && name != b"." && name != b"..";
+    fits && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.,".contains(byte))
+}

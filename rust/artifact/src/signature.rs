@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `manifest.sig`: one line of base64 (artifact format v3; §7.6).
+
+use mender_base::base64::Decoder;
+use mender_base::{Error, limits};
+
+/// Shortest signature: a DER sequence of two one-byte integers.
+const LEN_MIN: usize = 8;
+
+/// The signature that is being decoded.
+pub(crate) struct Signature {
+    decoder: Decoder,
+    len: usize,
+    /// White space after the text has begun.
+    ended: bool,
+}
+
+impl Signature {
+    pub(crate) fn new() -> Self {
+        Self { decoder: Decoder::default(), len: 0, ended: false }
+    }
+
+    /// Takes bytes of the member; `out` receives what they decode to.
+    pub(crate) fn feed(&mut self, input: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        for byte in input {
+            if byte.is_ascii_whitespace() {
+                self.ended = true;
+                continue;
+            }
+            if self.ended {
+                return Err(Error::SignatureFormat);
+            }
+            if let Some(decoded) = self.decoder.push(*byte) {
+                let to = out.get_mut(..limits::SIGNATURE_BYTES_MAX).and_then(|out| out.get_mut(self.len));
+                *to.ok_or(Error::SignatureFormat)? = decoded;
+                self.len = self.len.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// The member has ended: how many bytes were decoded.
+    pub(crate) fn end(&self) -> Result<usize, Error> {
+        let whole = self.decoder.is_complete() && self.len >= LEN_MIN;
+        if whole { Ok(self.len) } else { Err(Error::SignatureFormat) }
+    }
+}
