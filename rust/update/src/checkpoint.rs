@@ -167,7 +167,7 @@ impl Checkpoint {
             (self.supports_rollback, flag::SUPPORTS_ROLLBACK),
         ];
         let flags = flags.iter().fold(0, |sum, (on, bit)| if *on { sum | bit } else { sum });
-        w.entry(tag::PHASE, &[phase_number(self.phase), kind_number(self.kind), flags]);
+        w.entry(tag::PHASE, &[self.phase.number(), kind_number(self.kind), flags]);
         w.entry(tag::PROVIDES, self.provides.stored_bytes());
         if !self.failed_id.is_empty() {
             w.entry(tag::FAILED_ID, self.failed_id.as_bytes());
@@ -225,17 +225,21 @@ fn entry_text<const N: usize>(r: &Record<'_>, tag: u8) -> Option<Text<N>> {
     text(core::str::from_utf8(r.get(tag).unwrap_or_default()).ok()?)
 }
 
-const fn phase_number(phase: Phase) -> u8 {
-    match phase {
-        Phase::Idle => 0,
-        Phase::Download => 1,
-        Phase::Install => 2,
-        Phase::VerifyReboot => 3,
-        Phase::Commit => 4,
-        Phase::SuccessPending => 5,
-        Phase::Rollback => 6,
-        Phase::RollbackReboot => 7,
-        Phase::FailurePending => 8,
+impl Phase {
+    /// The number in records.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Phase::Idle => 0,
+            Phase::Download => 1,
+            Phase::Install => 2,
+            Phase::VerifyReboot => 3,
+            Phase::Commit => 4,
+            Phase::SuccessPending => 5,
+            Phase::Rollback => 6,
+            Phase::RollbackReboot => 7,
+            Phase::FailurePending => 8,
+        }
     }
 }
 

@@ -30,10 +30,12 @@
 
 mod backoff;
 mod checkpoint;
+mod event;
 mod machine;
 mod provides;
 
 pub use backoff::{Backoff, jittered};
 pub use checkpoint::{Checkpoint, Kind, Phase};
-pub use machine::{Action, Event, Machine, Report, Running, Timing};
+pub use event::{Action, Event, Report, Running, Timing};
+pub use machine::Machine;
 pub use provides::Provides;
