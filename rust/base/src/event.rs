@@ -81,8 +81,79 @@ macro_rules! events {
 }
 
 events! {
-    /// The client starts; `s` is the artifact name.
-    Started = 1, Info, "client started, artifact {s}";
+    // ---- 1…: the client
+    /// The client starts; `s` is the name of the installed artifact.
+    Started = 1, Info, "started with artifact {s}";
+    /// The device key was made.
+    KeyMade = 2, Info, "device key made";
+    /// The server accepted the device.
+    Authenticated = 3, Info, "authenticated";
+    /// The inventory is at the server.
+    InventorySent = 4, Info, "inventory sent";
+    /// No deployment is offered.
+    NothingOffered = 5, Debug, "no update";
+    /// One request; `s` is what it is for, `a` its status.
+    Answered = 6, Debug, "{s}: HTTP {a}";
+    /// A connection is open; `s` is the host.
+    Connected = 7, Debug, "connected to {s}:{a}";
+
+    // ---- 20…: a deployment
+    /// A deployment begins; `s` is the artifact's name.
+    DeploymentStarted = 20, Info, "deployment of {s}";
+    /// The download is taken up at byte `a`.
+    DownloadStarted = 21, Info, "downloading from byte {a}";
+    /// The artifact is whole and verified; `a` is its size.
+    Downloaded = 22, Info, "downloaded and verified {a} bytes";
+    /// Status `s` was reported, answered with HTTP status `a`.
+    Reported = 23, Info, "reported {s}: HTTP {a}";
+    /// A state of an update module runs.
+    ModuleRuns = 24, Info, "{s}";
+    /// MCUboot is asked for a test swap.
+    SwapRequested = 25, Info, "test swap requested";
+    /// The device restarts.
+    Restarting = 26, Info, "restarting";
+    /// New software is on trial; `s` is its artifact's name.
+    OnTrial = 27, Info, "{s} runs on trial";
+    /// The running image is confirmed.
+    Confirmed = 28, Info, "image confirmed";
+    /// The deployment ended well.
+    Succeeded = 29, Info, "{s} installed";
+    /// The application holds the update back; `s` is the status that says where.
+    Deferred = 30, Info, "{s}";
+    /// The artifact is signed, but no verification key is configured.
+    SignatureUnchecked = 31, Info, "signature not checked: no key configured";
+    /// The running image is the one to be installed: no swap.
+    SameImage = 32, Info, "image already runs, nothing to swap";
+    /// Checkpoint written; `a` is the phase, `b` the generation.
+    Saved = 33, Debug, "checkpoint: phase {a}, generation {b}";
+
+    // ---- 50…: tried again
+    /// A call of the device API failed; `s` is what it was for.
+    CallFailed = 50, Warning, "{s} failed: {e} ({b})";
+    /// The connection failed with errno `b`.
+    ConnectionFailed = 51, Warning, "{e}: {s} (errno {b})";
+    /// The download broke at byte `b`; it goes on from there.
+    DownloadBroke = 52, Warning, "download broke at byte {b}: {e}";
+    /// A record could not be read, errno `b`.
+    RecordUnreadable = 53, Warning, "record {s}: {e} ({b})";
+    /// An update is not looked for while the running image is unconfirmed and nobody tries it.
+    HeldUnconfirmed = 54, Warning, "running image is not confirmed: no update until it is";
+    /// The old software could not be restored; `s` is what the artifact name is now.
+    NameInconsistent = 55, Warning, "old software not restored: {s}";
+
+    // ---- 80…: lost, or a person is needed
+    /// The deployment failed; `s` is the artifact's name.
+    DeploymentFailed = 80, Error, "deployment of {s} failed: {e}";
+    /// A port failed with errno `b`.
+    PortFailed = 81, Error, "{e} (errno {b})";
+    /// The artifact was refused.
+    ArtifactRefused = 82, Error, "artifact refused: {e}";
+    /// A state of an update module failed with errno `b`.
+    ModuleFailed = 83, Error, "{s} failed (errno {b})";
+    /// The device cannot authenticate for want of its key.
+    KeyFailed = 84, Error, "{e} (errno {b})";
+    /// The configuration is wrong.
+    ConfigBad = 85, Error, "configuration: {e}";
 }
 
 /// Writes the text of an event, place holders filled in, piece by piece.

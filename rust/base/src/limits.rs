@@ -69,6 +69,10 @@ pub const SCRATCH: usize = 512;
 pub const PROVIDES: usize = 512;
 /// Record writes of one deployment before it counts as a loop; Mender's own clients use 28.
 pub const RECORD_WRITES_MAX: u8 = 28;
+/// The deployment log, in RAM and as a record: some ten entries.
+pub const DEPLOYMENT_LOG: usize = 512;
+/// The identity, as encoded pairs.
+pub const IDENTITY: usize = 256;
 /// Restarts of one deployment.
 pub const REBOOTS_MAX: u8 = 4;
 /// Failures of the same deployment in a row before it is refused without a download.

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The client and its loop.
+
+use crate::call::{Answer, Call, Failure, What};
+use crate::context::{Context, Step};
+use crate::download::Download;
+use crate::inventory::Inventory;
+use crate::io::Io;
+use crate::{Buffers, Config, act};
+use mender_api::{Call as Asked, Message, Url, Window};
+use mender_artifact::Unsigned;
+use mender_base::sha256::Hasher;
+use mender_base::{Error, Event, Status, limits};
+use mender_port::{Channel, Notice, Platform, SwapState};
+use mender_update::{Action, Checkpoint, Event as Happened, Kind, Machine, Phase, Report, Running};
+
+/// Longest time [`Client::poll`] asks for.
+pub const POLL_MAX_MS: u32 = 3_600_000;
+/// Connections are kept over waits up to this; a server would close them over longer ones.
+const KEEP_MS: u64 = 5_000;
+/// How long a restart may take before it counts as not happening.
+const REBOOT_MS: u64 = 60_000;
+
+/// What failed last in a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// What the client could not do.
+    pub error: Error,
+    /// The port's errno, or 0.
+    pub errno: i32,
+}
+
+/// What the client is at, for a person.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'c> {
+    /// Name of the installed artifact.
+    pub artifact_name: &'c str,
+    /// How far the deployment has come; [`Phase::Idle`] without one.
+    pub phase: Phase,
+    /// The deployment's id, or empty.
+    pub deployment_id: &'c str,
+    /// A token is at hand.
+    pub authenticated: bool,
+    /// What failed last.
+    pub last_error: Option<LastError>,
+}
+
+#[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
+enum Doing<H: Hasher> {
+    /// The machine has not been asked yet.
+    Boot,
+    /// An action that the next poll runs.
+    Next(Action),
+    Wait {
+        until_ms: u64,
+    },
+    Call(Call),
+    Download(Download<H>),
+    Reboot {
+        until_ms: u64,
+    },
+}
+
+/// The client on its ports. One per device.
+pub struct Client<'b, P: Platform> {
+    cx: Context<'b, P>,
+    machine: Machine,
+    doing: Doing<P::Hasher>,
+    check_asked: bool,
+    inventory_asked: bool,
+}
+
+impl<'b, P: Platform> Client<'b, P> {
+    /// A client that has done nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::ConfigServer`], [`Error::ClearText`], [`Error::ConfigName`], or [`Error::ConfigBuffer`] when a buffer is shorter than
+    /// its documentation says.
+    pub fn new(config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Result<Self, Error> {
+        config.check()?;
+        if buffers.io.len() < limits::IO_BUFFER_MIN || buffers.token.is_empty() || buffers.uri.is_empty() {
+            return Err(Error::ConfigBuffer);
+        }
+        let machine = Machine::new(Checkpoint::factory(config.artifact_name), config.timing);
+        Ok(Self {
+            cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
+            machine,
+            doing: Doing::Boot,
+            check_asked: false,
+            inventory_asked: false,
+        })
+    }
+
+    /// Does one bounded piece of work. Returns in how many ms it wants to run again: 1…[`POLL_MAX_MS`].
+    pub fn poll(&mut self) -> u32 {
+        let now_ms = self.cx.ports.now_ms();
+        self.take_requests(now_ms);
+        let wait_ms = match self.step(now_ms) {
+            Step::Again => 1,
+            Step::Wait(ms) => ms.clamp(1, POLL_MAX_MS),
+            Step::Done(action) => {
+                self.begin(action, now_ms);
+                1
+            }
+        };
+        if core::mem::take(&mut self.cx.authenticated) {
+            self.machine.inventory_due(now_ms);
+        }
+        wait_ms
+    }
+
+    /// Asks for a check for updates at the next poll, or when the deployment in progress is over.
+    pub fn check_now(&mut self) {
+        self.check_asked = true;
+    }
+
+    /// Asks for the inventory to be sent at the next poll, changed or not.
+    pub fn inventory_now(&mut self) {
+        self.inventory_asked = true;
+    }
+
+    /// What the client is at.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        let c = &self.machine.checkpoint;
+        Snapshot {
+            artifact_name: c.provides.artifact_name(),
+            phase: c.phase,
+            deployment_id: &c.id,
+            authenticated: self.cx.token_len > 0,
+            last_error: self.cx.last_error,
+        }
+    }
+
+    /// The ports.
+    #[must_use]
+    pub fn ports(&self) -> &P {
+        &self.cx.ports
+    }
+
+    /// The ports, to be changed between polls.
+    pub fn ports_mut(&mut self) -> &mut P {
+        &mut self.cx.ports
+    }
+
+    /// Closes the connections and gives the ports back; the state is on flash, another client goes on from there.
+    pub fn exit(mut self) -> P {
+        self.cx.close(Channel::Api);
+        self.cx.close(Channel::Storage);
+        self.cx.ports
+    }
+
+    fn take_requests(&mut self, now_ms: u64) {
+        if !self.machine.is_idle() {
+            return;
+        }
+        let mut wake = false;
+        if core::mem::take(&mut self.check_asked) {
+            self.machine.check_now(now_ms);
+            wake = true;
+        }
+        if core::mem::take(&mut self.inventory_asked) {
+            self.cx.inventory_sent = None;
+            self.machine.inventory_due(now_ms);
+            wake = true;
+        }
+        if let (true, Doing::Wait { until_ms }) = (wake, &mut self.doing) {
+            *until_ms = now_ms;
+        }
+    }
+
+    /// One step of what is being done; `Done` with what comes next.
+    fn step(&mut self, now_ms: u64) -> Step<Action> {
+        let Self { cx, machine, doing, .. } = self;
+        let happened = match doing {
+            Doing::Boot => return Step::Done(self.boot(now_ms)),
+            Doing::Wait { until_ms } | Doing::Reboot { until_ms } if now_ms < *until_ms => {
+                return Step::Wait(u32::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX));
+            }
+            Doing::Wait { .. } => Happened::Woke,
+            Doing::Reboot { .. } => Happened::RebootReturned,
+            Doing::Next(action) => {
+                let action = *action;
+                return self.run(action, now_ms);
+            }
+            Doing::Call(call) => match call.step(cx, &mut machine.checkpoint, now_ms) {
+                Step::Again => return Step::Again,
+                Step::Wait(ms) => return Step::Wait(ms),
+                Step::Done(outcome) => {
+                    let what = call.what();
+                    return Step::Done(called(cx, machine, what, &outcome, now_ms));
+                }
+            },
+            Doing::Download(download) => match download.step(cx, &mut machine.checkpoint, now_ms) {
+                Step::Again => return Step::Again,
+                Step::Wait(ms) => return Step::Wait(ms),
+                Step::Done(Ok(())) => Happened::Downloaded,
+                Step::Done(Err(error)) => Happened::DownloadFailed(error),
+            },
+        };
+        Step::Done(self.next(happened, now_ms))
+    }
+
+    fn next(&mut self, happened: Happened<'_>, now_ms: u64) -> Action {
+        let random = self.cx.ports.random();
+        self.machine.next(happened, now_ms, random)
+    }
+
+    /// Reads the records, looks at what runs, and asks the boot table.
+    fn boot(&mut self, now_ms: u64) -> Action {
+        let cx = &mut self.cx;
+        if let Some(checkpoint) = cx.load() {
+            self.machine.checkpoint = checkpoint;
+        }
+        let c = &self.machine.checkpoint;
+        cx.logging = c.phase != Phase::Idle;
+        cx.event(Event::Started, 0, 0, c.provides.artifact_name());
+        let mut running = Running { new: false, confirmed: true, can_revert: true, refused: false };
+        if c.phase != Phase::Idle && c.kind == Kind::Image {
+            running.can_revert = cx.ports.can_revert();
+            match cx.ports.running_hash() {
+                Ok(hash) => running.new = hash == c.image_hash,
+                Err(errno) => {
+                    cx.port_failed(Error::RunningHash, errno);
+                }
+            }
+            // An image that cannot be seen to be confirmed is taken for one on trial: it will be confirmed again.
+            running.confirmed = cx.ports.is_confirmed().unwrap_or(false);
+            running.refused = !running.new && cx.ports.swap_state() == SwapState::Refused;
+            if running.new && c.phase == Phase::VerifyReboot {
+                cx.event(Event::OnTrial, 0, 0, c.provides.incoming_name());
+            }
+        }
+        let random = cx.ports.random();
+        self.machine.boot(running, now_ms, random)
+    }
+
+    /// Begins an action: what takes several steps becomes what is being done, the rest waits for the next poll.
+    fn begin(&mut self, action: Action, now_ms: u64) {
+        let cx = &mut self.cx;
+        self.doing = match action {
+            Action::Wait { until_ms } => {
+                if until_ms.saturating_sub(now_ms) > KEEP_MS {
+                    cx.close(Channel::Api);
+                }
+                Doing::Wait { until_ms }
+            }
+            Action::Check => Doing::Call(Call::new(What::Check)),
+            Action::Report(status) => Doing::Call(Call::new(What::Status(status))),
+            Action::Probe => {
+                // The new software proves that it can authenticate, not that it has a token.
+                cx.token_len = 0;
+                Doing::Call(Call::new(What::Status(Status::Installing)))
+            }
+            Action::UploadLog if cx.log.is_empty() => Doing::Next(action),
+            Action::UploadLog => Doing::Call(Call::new(What::Log)),
+            Action::Download => {
+                let keys = cx.ports.verification_key(0).is_some();
+                Doing::Download(Download::new(if keys { Unsigned::Refuse } else { Unsigned::Accept }))
+            }
+            Action::SendInventory
+            | Action::Save
+            | Action::Ask(_)
+            | Action::Run(_)
+            | Action::Arm
+            | Action::Disarm
+            | Action::SelfTest
+            | Action::Reboot => Doing::Next(action),
+        };
+        if matches!(action, Action::Check)
+            && !cx.ports.is_confirmed().unwrap_or(true)
+            && self.machine.is_between()
+        {
+            // The slot holds the image to fall back to, and nobody of ours tries the running one: the application decides.
+            cx.event(Event::HeldUnconfirmed, 0, 0, "");
+            let held = self.next(Happened::CheckFailed { retry_after_ms: None }, now_ms);
+            self.doing = Doing::Next(held);
+        }
+    }
+
+    /// Runs an action that is done within a poll.
+    fn run(&mut self, action: Action, now_ms: u64) -> Step<Action> {
+        let Self { cx, machine, .. } = self;
+        let checkpoint = &machine.checkpoint;
+        let happened = match action {
+            Action::Save => {
+                announce(cx, checkpoint);
+                Happened::Saved(cx.save(checkpoint))
+            }
+            Action::SendInventory => match inventory_hash(cx, checkpoint) {
+                Some(hash) if cx.inventory_sent != Some(hash) => {
+                    self.doing = Doing::Call(Call::new(What::Inventory));
+                    return Step::Again;
+                }
+                _ => Happened::InventorySent,
+            },
+            Action::Ask(stage) => Happened::Answered(cx.ports.approve(stage)),
+            Action::Run(state) => act::run(cx, checkpoint, state),
+            Action::Arm => Happened::Ran(act::arm(cx)),
+            Action::Disarm => Happened::Ran(act::disarm(cx)),
+            Action::SelfTest => Happened::Ran(act::self_test(cx)),
+            Action::UploadLog => Happened::LogUploaded,
+            Action::Reboot => {
+                cx.event(Event::Restarting, 0, 0, "");
+                cx.ports.notice(Notice::Restarting);
+                cx.close(Channel::Api);
+                cx.close(Channel::Storage);
+                self.doing = Doing::Reboot { until_ms: now_ms.saturating_add(REBOOT_MS) };
+                self.cx.ports.reboot();
+                return Step::Again;
+            }
+            // These take several steps and are not left to this function.
+            Action::Wait { .. } | Action::Check | Action::Report(_) | Action::Probe | Action::Download => {
+                return Step::Done(action);
+            }
+        };
+        Step::Done(self.next(happened, now_ms))
+    }
+}
+
+/// Tells log and application of a beginning or an end, before the record of it is written.
+fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
+    match (c.phase, c.reason) {
+        (Phase::Download, _) => {
+            if !cx.logging {
+                cx.log.clear();
+                cx.logging = true;
+                cx.event(Event::DeploymentStarted, 0, 0, c.provides.incoming_name());
+                cx.ports.notice(Notice::DeploymentStarted);
+            }
+        }
+        (Phase::SuccessPending, _) => {
+            cx.event(Event::Succeeded, 0, 0, c.provides.artifact_name());
+            cx.inventory_sent = None;
+            cx.ports.notice(Notice::DeploymentSucceeded);
+        }
+        (Phase::FailurePending, Some(reason)) => {
+            cx.logging = true;
+            cx.event(Event::DeploymentFailed, reason.number().into(), 0, c.provides.incoming_name());
+            cx.ports.notice(Notice::DeploymentFailed(reason));
+        }
+        (Phase::Idle, _) => {
+            cx.logging = false;
+            cx.inventory_sent = None;
+        }
+        (
+            Phase::Install
+            | Phase::VerifyReboot
+            | Phase::Commit
+            | Phase::Rollback
+            | Phase::RollbackReboot
+            | Phase::FailurePending,
+            _,
+        ) => {}
+    }
+}
+
+/// What a call's outcome is to the machine.
+fn called<P: Platform>(
+    cx: &mut Context<'_, P>,
+    machine: &mut Machine,
+    what: What,
+    outcome: &Result<Answer, Failure>,
+    now_ms: u64,
+) -> Action {
+    let random = cx.ports.random();
+    let retry_after_ms = match outcome {
+        Ok(_) => None,
+        Err(Failure { error, retry_after_ms }) => {
+            cx.event(Event::CallFailed, error.number().into(), 0, what.name());
+            *retry_after_ms
+        }
+    };
+    let status = outcome.as_ref().map_or(0, |answer| answer.status);
+    let happened = match what {
+        What::Check => checked(cx, outcome, status, retry_after_ms),
+        What::Status(reported) => {
+            cx.event(Event::Reported, status.into(), 0, reported.name());
+            Happened::Reported(match status {
+                200..=299 => Report::Accepted,
+                404 | 409 => Report::Aborted,
+                _ => Report::Failed { retry_after_ms },
+            })
+        }
+        What::Log => Happened::LogUploaded,
+        What::Inventory if (200..300).contains(&status) => {
+            cx.inventory_sent = inventory_hash(cx, &machine.checkpoint);
+            cx.event(Event::InventorySent, 0, 0, "");
+            Happened::InventorySent
+        }
+        What::Inventory => Happened::InventoryFailed { retry_after_ms },
+    };
+    machine.next(happened, now_ms, random)
+}
+
+fn checked<'o, P: Platform>(
+    cx: &mut Context<'_, P>,
+    outcome: &'o Result<Answer, Failure>,
+    status: u16,
+    retry_after_ms: Option<u32>,
+) -> Happened<'o> {
+    let offer = outcome.as_ref().ok().and_then(|answer| answer.offer.as_ref());
+    match (status, offer) {
+        (200, Some(Ok(offer))) => {
+            let uri = cx.uri.get(..cx.uri_len).and_then(|u| core::str::from_utf8(u).ok()).unwrap_or_default();
+            let usable = Url::parse(uri)
+                .and_then(|url| if url.tls || cx.config.allow_http { Ok(()) } else { Err(Error::ClearText) });
+            Happened::Offered { id: &offer.id, artifact_name: &offer.artifact_name, usable }
+        }
+        (200, Some(Err(refused))) => {
+            cx.event(Event::CallFailed, refused.error.number().into(), 0, What::Check.name());
+            match &refused.id {
+                Some(id) => Happened::Offered { id, artifact_name: "", usable: Err(refused.error) },
+                None => Happened::CheckFailed { retry_after_ms: None },
+            }
+        }
+        (204, _) => {
+            cx.event(Event::NothingOffered, 0, 0, "");
+            Happened::NothingOffered
+        }
+        (409, _) => Happened::Conflict,
+        _ => Happened::CheckFailed { retry_after_ms },
+    }
+}
+
+/// First bytes of the hash of the inventory as it would be sent now.
+fn inventory_hash<P: Platform>(cx: &mut Context<'_, P>, checkpoint: &Checkpoint) -> Option<u64> {
+    let mut hash = P::Hasher::new();
+    let mut done: u32 = 0;
+    loop {
+        let Context { ports, config, io, .. } = cx;
+        let inventory = Inventory {
+            device_type: config.device_type,
+            provides: &checkpoint.provides,
+            application: &*ports,
+        };
+        let mut window = Window::new(io.fresh(), done);
+        Asked::Device { token: "", message: Message::Inventory(&inventory) }.body(&mut window);
+        let (len, total) = (window.written().len(), window.total());
+        hash.update(window.written());
+        done = done.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+        if len == 0 || done >= total {
+            break;
+        }
+    }
+    hash.finish().first_chunk::<8>().map(|b| u64::from_be_bytes(*b))
+}

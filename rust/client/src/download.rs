@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The download of an artifact: one request where the link allows, taken up where it broke where it does not (protocol §2.5).
+
+use crate::call::{Answer, Call, What};
+use crate::context::{Context, IO_WAIT_MS, Step};
+use crate::intake::{Intake, Taken};
+use mender_api::{Call as Asked, Download as Range, Part, Reply, Request, Url, Window};
+use mender_artifact::{Piece, Reader, Unsigned};
+use mender_base::sha256::Hasher;
+use mender_base::text::Text;
+use mender_base::{Error, Event, Status, limits};
+use mender_port::{Channel, Notice, Platform, Received};
+use mender_update::{Backoff, Checkpoint};
+
+/// The application hears of progress this often, in bytes.
+const NOTICE_BYTES: u32 = 16 * 1024;
+/// Progress of so many bytes makes the next break count as the first.
+const PROGRESS_BYTES: u32 = 16 * 1024;
+
+#[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
+enum Stage {
+    Start,
+    Send {
+        sent: u32,
+    },
+    Receive,
+    /// A call of the device API comes between: a fresh URL, or a look for an abort.
+    Aside(Call),
+    Wait {
+        until_ms: u64,
+    },
+}
+
+pub(crate) struct Download<H: Hasher> {
+    stage: Stage,
+    unsigned: Unsigned,
+    reader: Reader<H>,
+    intake: Intake,
+    reply: Reply,
+    /// Artifact bytes that were used; the next request asks for what follows.
+    received: u32,
+    /// Length of the artifact, where the store said it; else 0.
+    total: u32,
+    etag: Text<{ limits::ETAG_MAX }>,
+    /// Bytes of this reply that were used before: a store without ranges sends them again.
+    skip: u32,
+    tries: u8,
+    tried_at: u32,
+    backoff: Backoff,
+    redirects: u8,
+    /// A fresh URL was asked for.
+    refreshed: bool,
+    /// The download was begun anew because the artifact had changed.
+    restarted: bool,
+    /// The artifact is complete; what follows can only be padding.
+    complete: bool,
+    heard_ms: u64,
+    probe_at_ms: u64,
+    noticed: u32,
+}
+
+impl<H: Hasher> Download<H> {
+    pub(crate) fn new(unsigned: Unsigned) -> Self {
+        Self {
+            stage: Stage::Start,
+            unsigned,
+            reader: Reader::new(unsigned),
+            intake: Intake::default(),
+            reply: Reply::new(u32::MAX),
+            received: 0,
+            total: 0,
+            etag: Text::new(),
+            skip: 0,
+            tries: 0,
+            tried_at: 0,
+            backoff: Backoff::default(),
+            redirects: 0,
+            refreshed: false,
+            restarted: false,
+            complete: false,
+            heard_ms: 0,
+            probe_at_ms: 0,
+            noticed: 0,
+        }
+    }
+
+    /// Goes one step further.
+    pub(crate) fn step<P: Platform<Hasher = H>>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        checkpoint: &mut Checkpoint,
+        now_ms: u64,
+    ) -> Step<Result<(), Error>> {
+        let stepped = match &mut self.stage {
+            Stage::Start => self.start(cx, now_ms),
+            Stage::Send { sent } => {
+                let sent = *sent;
+                self.send(cx, sent, now_ms)
+            }
+            Stage::Receive => self.receive(cx, checkpoint, now_ms),
+            Stage::Aside(call) => match call.step(cx, checkpoint, now_ms) {
+                Step::Again => return Step::Again,
+                Step::Wait(ms) => return Step::Wait(ms),
+                Step::Done(answer) => {
+                    let what = call.what();
+                    self.answered(what, answer.ok(), checkpoint, now_ms)
+                }
+            },
+            Stage::Wait { until_ms } if now_ms < *until_ms => {
+                Ok(Step::Wait(u32::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX)))
+            }
+            Stage::Wait { .. } => {
+                self.stage = Stage::Start;
+                Ok(Step::Again)
+            }
+        };
+        match stepped {
+            Ok(step) => step,
+            Err(error) if is_transport(error) => self.broke(cx, error, now_ms),
+            Err(error) => {
+                cx.close(Channel::Storage);
+                cx.event(Event::ArtifactRefused, error.number().into(), 0, "");
+                Step::Done(Err(error))
+            }
+        }
+    }
+
+    fn start<P: Platform>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        now_ms: u64,
+    ) -> Result<Step<Result<(), Error>>, Error> {
+        cx.close(Channel::Storage);
+        let (uri, config) = (cx.uri.get(..cx.uri_len).unwrap_or_default(), &cx.config);
+        let url = Url::parse(core::str::from_utf8(uri).unwrap_or_default())?;
+        if !url.tls && !config.allow_http {
+            return Err(Error::ClearText);
+        }
+        let opened = cx.ports.open(Channel::Storage, url.host, url.port, url.tls);
+        cx.storage_open = opened.is_ok();
+        if let Err(errno) = opened {
+            return cx.connection_failed(Error::Connect, errno, "artifact store");
+        }
+        self.reply = Reply::new(u32::MAX);
+        self.stage = Stage::Send { sent: 0 };
+        self.heard_ms = cx.ports.now_ms();
+        if self.probe_at_ms == 0 {
+            self.probe_at_ms = now_ms.saturating_add(cx.config.abort_probe_ms.into());
+        }
+        cx.event(Event::DownloadStarted, self.received.into(), 0, "");
+        Ok(Step::Again)
+    }
+
+    fn send<P: Platform>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        sent: u32,
+        now_ms: u64,
+    ) -> Result<Step<Result<(), Error>>, Error> {
+        let uri = cx.uri.get(..cx.uri_len).unwrap_or_default();
+        let url = Url::parse(core::str::from_utf8(uri).unwrap_or_default())?;
+        let again = self.received > 0;
+        let range = Range {
+            range: again.then_some((self.received, None)),
+            if_match: (again && !self.etag.is_empty()).then_some(&self.etag),
+        };
+        let mut window = Window::new(cx.io.fresh(), sent);
+        Request { url: &url, user_agent: cx.config.user_agent, call: Asked::Download(range) }
+            .write(&mut window);
+        let (len, total) = (window.written().len(), window.total());
+        let count = cx.send(Channel::Storage, len)?;
+        let sent = sent.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        self.heard_ms = now_ms;
+        self.stage = if sent >= total { Stage::Receive } else { Stage::Send { sent } };
+        Ok(if count == 0 { Step::Wait(IO_WAIT_MS) } else { Step::Again })
+    }
+
+    fn receive<P: Platform<Hasher = H>>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        checkpoint: &mut Checkpoint,
+        now_ms: u64,
+    ) -> Result<Step<Result<(), Error>>, Error> {
+        if cx.io.is_empty() {
+            if self.probe_is_due(cx, now_ms) {
+                self.stage = Stage::Aside(Call::new(What::Status(Status::Downloading)));
+                return Ok(Step::Again);
+            }
+            match cx.receive(Channel::Storage)? {
+                Received::Data(_) => self.heard_ms = now_ms,
+                Received::Nothing => {
+                    let silent = now_ms.saturating_sub(self.heard_ms) >= cx.config.idle_timeout_ms.into();
+                    return if silent { Err(Error::IdleTimeout) } else { Ok(Step::Wait(IO_WAIT_MS)) };
+                }
+                Received::Closed => {
+                    self.reply.closed()?;
+                    return self.end(cx);
+                }
+            }
+        }
+        loop {
+            let (used, part) = self.reply.feed(cx.io.data(), cx.uri)?;
+            let body = match part {
+                Some(Part::Body(data)) => data.len(),
+                _ => 0,
+            };
+            let (nothing, head, end) = (part.is_none(), part == Some(Part::Head), part == Some(Part::End));
+            cx.io.consume(used);
+            if nothing {
+                return Ok(Step::Again);
+            }
+            if head && let Some(step) = self.head(cx, checkpoint, now_ms)? {
+                return Ok(step);
+            }
+            if end {
+                return self.end(cx);
+            }
+            if body > 0 && !self.body(cx, checkpoint, body)? {
+                return Ok(Step::Again);
+            }
+            if self.complete && self.reply.head().content_length.is_none() {
+                // A body without a stated end is not waited for.
+                return self.end(cx);
+            }
+        }
+    }
+
+    fn probe_is_due<P: Platform>(&mut self, cx: &Context<'_, P>, now_ms: u64) -> bool {
+        let due = cx.config.abort_probe_ms > 0 && P::SESSIONS > 1 && now_ms >= self.probe_at_ms;
+        if due {
+            self.probe_at_ms = now_ms.saturating_add(cx.config.abort_probe_ms.into());
+        }
+        due
+    }
+
+    /// What the status means; `Some` when this reply's body is not the artifact.
+    fn head<P: Platform<Hasher = H>>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        checkpoint: &mut Checkpoint,
+        now_ms: u64,
+    ) -> Result<Option<Step<Result<(), Error>>>, Error> {
+        let head = self.reply.head();
+        match head.status {
+            200 => {
+                let total = head.content_length.unwrap_or(0);
+                if self.received > 0 && total != 0 && self.total != 0 && total != self.total {
+                    return self.restart(checkpoint).map(Some);
+                }
+                self.total = total;
+                self.skip = self.received;
+                self.etag = head.etag.clone();
+                Ok(None)
+            }
+            206 if self.received > 0 => {
+                let fits = head.content_range.is_some_and(|r| {
+                    r.first == self.received && r.total.is_none_or(|t| self.total == 0 || t == self.total)
+                });
+                let same = self.etag.is_empty() || head.etag.is_empty() || head.etag == self.etag;
+                if !fits || !same {
+                    return self.restart(checkpoint).map(Some);
+                }
+                self.skip = 0;
+                Ok(None)
+            }
+            412 | 416 if self.received > 0 => self.restart(checkpoint).map(Some),
+            301 | 302 | 303 | 307 | 308 => self.redirect(cx).map(Some),
+            403 if !core::mem::replace(&mut self.refreshed, true) => {
+                cx.close(Channel::Storage);
+                self.stage = Stage::Aside(Call::new(What::Check));
+                Ok(Some(Step::Again))
+            }
+            429 | 500.. => Ok(Some(self.broke(cx, Error::ServerStatus, now_ms))),
+            _ => Err(Error::DownloadStatus),
+        }
+    }
+
+    /// The address now lies in the URL's buffer, where [`Reply::feed`] has put it; `start` looks at it.
+    fn redirect<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Result<Step<Result<(), Error>>, Error> {
+        self.redirects = self.redirects.saturating_add(1);
+        let len = self.reply.head().location_len.ok_or(Error::Redirect)?;
+        if self.redirects > limits::REDIRECTS_MAX {
+            return Err(Error::Redirect);
+        }
+        cx.uri_len = len;
+        self.stage = Stage::Start;
+        Ok(Step::Again)
+    }
+
+    /// The artifact is not the one that was begun: once more from its start, once.
+    fn restart(&mut self, checkpoint: &mut Checkpoint) -> Result<Step<Result<(), Error>>, Error> {
+        if core::mem::replace(&mut self.restarted, true) {
+            return Err(Error::DownloadChanged);
+        }
+        self.reader = Reader::new(self.unsigned);
+        self.intake = Intake::default();
+        self.received = 0;
+        self.etag.clear();
+        self.stage = Stage::Start;
+        let name: Text<{ limits::NAME_MAX }> =
+            mender_base::text::text(checkpoint.provides.incoming_name()).unwrap_or_default();
+        let begun = checkpoint.provides.begin(&name);
+        begun.map_err(|mender_base::pairs::Full| Error::ProvidesFull)?;
+        Ok(Step::Again)
+    }
+
+    /// Feeds body bytes of the IO buffer to the reader; `false` when the sink wants to be called again.
+    fn body<P: Platform<Hasher = H>>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        checkpoint: &mut Checkpoint,
+        len: usize,
+    ) -> Result<bool, Error> {
+        let skipped = len.min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+        if skipped > 0 {
+            self.used(cx, skipped, false);
+            self.skip = self.skip.saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX));
+        }
+        let mut left = len.saturating_sub(skipped);
+        while left > 0 {
+            let mut failed = None;
+            let data = cx.io.data().get(..left).unwrap_or_default();
+            let (mut used, piece) = self.reader.feed(data)?;
+            let Some(piece) = piece else {
+                self.used(cx, used, true);
+                return Ok(true);
+            };
+            let payload = if let Piece::Payload { data, .. } = piece { data } else { &[] };
+            let taken =
+                self.intake.piece(piece, cx.config.device_type, &mut cx.ports, checkpoint, &mut failed);
+            let mut again = true;
+            match taken {
+                Ok(Taken::All) => {}
+                Ok(Taken::Signature(good)) => self.reader.signature(good)?,
+                Ok(Taken::Bytes(count)) => {
+                    self.reader.take(payload.get(..count).unwrap_or_default())?;
+                    used = used.saturating_add(count);
+                    again = count == payload.len();
+                }
+                Ok(Taken::End) => self.complete = true,
+                Err(error) => {
+                    if let Some(errno) = failed {
+                        cx.port_failed(error, errno);
+                    }
+                    return Err(error);
+                }
+            }
+            self.used(cx, used, true);
+            left = left.saturating_sub(used);
+            if !again {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn used<P: Platform>(&mut self, cx: &mut Context<'_, P>, len: usize, new: bool) {
+        cx.io.consume(len);
+        self.reply.take(len);
+        if new {
+            self.received = self.received.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+            if self.received.saturating_sub(self.noticed) >= NOTICE_BYTES || self.complete {
+                self.noticed = self.received;
+                cx.ports.notice(Notice::Progress { received: self.received, total: self.total });
+            }
+        }
+    }
+
+    /// The reply has ended: so must the artifact have.
+    fn end<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Result<Step<Result<(), Error>>, Error> {
+        cx.close(Channel::Storage);
+        self.reader.finish()?;
+        cx.event(Event::Downloaded, self.received.into(), 0, "");
+        Ok(Step::Done(Ok(())))
+    }
+
+    /// The connection broke, or the store is out of order: wait, then go on from where it broke.
+    fn broke<P: Platform>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        error: Error,
+        now_ms: u64,
+    ) -> Step<Result<(), Error>> {
+        cx.close(Channel::Storage);
+        if self.received.saturating_sub(self.tried_at) >= PROGRESS_BYTES {
+            self.tries = 0;
+            self.backoff.reset();
+        }
+        self.tried_at = self.received;
+        self.tries = self.tries.saturating_add(1);
+        if self.tries >= cx.config.download_tries.max(1) {
+            return Step::Done(Err(error));
+        }
+        cx.event(Event::DownloadBroke, error.number().into(), self.received.into(), "");
+        let timing = &cx.config.timing;
+        let random = cx.ports.random();
+        let wait_ms = self.backoff.next_ms(timing.retry_ms, timing.retry_cap_ms, random);
+        self.stage = Stage::Wait { until_ms: now_ms.saturating_add(wait_ms.into()) };
+        Step::Wait(wait_ms)
+    }
+
+    /// A call that came between has ended.
+    fn answered(
+        &mut self,
+        what: What,
+        answer: Option<Answer>,
+        checkpoint: &Checkpoint,
+        now_ms: u64,
+    ) -> Result<Step<Result<(), Error>>, Error> {
+        if what == What::Check {
+            let same = answer.and_then(|a| a.offer?.ok()).is_some_and(|o| o.id == checkpoint.id);
+            self.stage = Stage::Start;
+            return if same { Ok(Step::Again) } else { Err(Error::DownloadStatus) };
+        }
+        self.stage = Stage::Receive;
+        // The download was not listened to meanwhile.
+        self.heard_ms = now_ms;
+        match answer {
+            Some(Answer { status: 404 | 409, .. }) => Err(Error::Aborted),
+            _ => Ok(Step::Again),
+        }
+    }
+}
+
+/// Whether the link failed, not the artifact.
+fn is_transport(error: Error) -> bool {
+    matches!(
+        error,
+        Error::Connect
+            | Error::Send
+            | Error::Receive
+            | Error::IdleTimeout
+            | Error::HttpClosed
+            | Error::HttpTruncated
+            | Error::HttpSyntax
+            | Error::HttpHeaders
+            | Error::HttpFraming
+            | Error::HttpChunk
+    )
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the artifact says is collected, checked against the device, and its payload sent where it belongs.
+//!
+//! Before [`Piece::HeaderEnd`] facts are only remembered, in the checkpoint's incoming half; a refused artifact leaves nothing to undo.
+
+use crate::image::{self, HEADER_LEN, Layout};
+use crate::signature;
+use mender_artifact::Piece;
+use mender_base::{Error, Event, text};
+use mender_port::{Errno, ModuleId, Modules, Platform, Slot};
+use mender_update::{Checkpoint, Kind};
+
+const ZEPHYR_IMAGE: &str = "zephyr-image";
+const DEVICE_TYPE: &str = "device_type";
+
+#[derive(Default)]
+pub(crate) struct Intake {
+    /// A value of the depends key in hand is what the device has.
+    met: bool,
+    module: Option<ModuleId>,
+    file_len: u32,
+    files: u8,
+    header: heapless::Vec<u8, HEADER_LEN>,
+    layout: Option<Layout>,
+}
+
+/// What a piece came to.
+pub(crate) enum Taken {
+    /// The piece is dealt with.
+    All,
+    /// The artifact is signed: is this signature good?
+    Signature(bool),
+    /// So many payload bytes were taken.
+    Bytes(usize),
+    /// The artifact is complete.
+    End,
+}
+
+impl Intake {
+    /// Deals with a piece. `log` takes events.
+    pub(crate) fn piece<P: Platform>(
+        &mut self,
+        piece: Piece<'_, '_>,
+        device_type: &str,
+        ports: &mut P,
+        checkpoint: &mut Checkpoint,
+        failed: &mut Option<Errno>,
+    ) -> Result<Taken, Error> {
+        let provides = &mut checkpoint.provides;
+        let full = |_| Error::ProvidesFull;
+        match piece {
+            Piece::Signature { manifest, signature } => {
+                let verdict = signature::verify(ports, &manifest, signature);
+                if verdict.is_none() {
+                    ports.log(Event::SignatureUnchecked, 0, 0, "");
+                }
+                return signature::accepted(verdict).map(Taken::Signature);
+            }
+            Piece::Unsigned | Piece::MetaDataEnd => {}
+            Piece::ArtifactName(name) => {
+                if name != provides.incoming_name() {
+                    return Err(Error::NameMismatch);
+                }
+            }
+            Piece::ArtifactGroup(group) => provides.push("artifact_group", group).map_err(full)?,
+            Piece::PayloadType(payload_type) => {
+                self.module = None;
+                checkpoint.payload_type =
+                    text::text(payload_type.unwrap_or_default()).ok_or(Error::PayloadUnknown)?;
+                checkpoint.kind = match payload_type {
+                    None => Kind::Nothing,
+                    Some(ZEPHYR_IMAGE) => Kind::Image,
+                    Some(other) => {
+                        self.module = Some(ports.find(other).ok_or(Error::PayloadUnknown)?);
+                        Kind::Module
+                    }
+                };
+            }
+            Piece::Depends { key: DEVICE_TYPE, value } => self.met |= value == device_type,
+            Piece::Depends { key, value } => self.met |= provides.get(key) == Some(value),
+            Piece::DependsEnd { key } => {
+                if !core::mem::take(&mut self.met) {
+                    return Err(if key == DEVICE_TYPE { Error::DeviceType } else { Error::DependsUnmet });
+                }
+            }
+            Piece::Provides { key, value } => provides.push(key, value).map_err(full)?,
+            Piece::Clears(pattern) => provides.clear(pattern),
+            Piece::TypeInfoEnd { clears: false, .. } => provides.clear_without_globs(),
+            Piece::TypeInfoEnd { clears: true, .. } => {}
+            Piece::MetaData(data) => {
+                if let Some(module) = self.module {
+                    ports.meta_data(module, data).map_err(|e| note(failed, e, Error::ModuleFailed))?;
+                }
+            }
+            Piece::HeaderEnd => return self.header_end(ports, checkpoint),
+            Piece::FileStart { index, name, size } => self.file_start(index, name, size, ports, failed)?,
+            Piece::Payload { index, offset, data } => {
+                return self.payload(index, offset, data, ports, failed).map(Taken::Bytes);
+            }
+            Piece::FileEnd { index } => {
+                if let Some(module) = self.module {
+                    ports.end(module, index).map_err(|e| note(failed, e, Error::ModuleFailed))?;
+                }
+            }
+            Piece::End => {
+                self.end(ports, checkpoint, failed)?;
+                return Ok(Taken::End);
+            }
+        }
+        Ok(Taken::All)
+    }
+
+    fn header_end<P: Platform>(&self, ports: &mut P, checkpoint: &mut Checkpoint) -> Result<Taken, Error> {
+        if !checkpoint.provides.commit_fits() {
+            return Err(Error::ProvidesFull);
+        }
+        checkpoint.supports_rollback = match (checkpoint.kind, self.module) {
+            (Kind::Module, Some(module)) => ports.supports_rollback(module),
+            _ => ports.can_revert(),
+        };
+        Ok(Taken::All)
+    }
+
+    fn file_start<P: Platform>(
+        &mut self,
+        index: u8,
+        name: &str,
+        size: u32,
+        ports: &mut P,
+        failed: &mut Option<Errno>,
+    ) -> Result<(), Error> {
+        self.files = self.files.saturating_add(1);
+        self.file_len = size;
+        if let Some(module) = self.module {
+            return Modules::begin(ports, module, index, name, size)
+                .map_err(|e| note(failed, e, Error::ModuleFailed));
+        }
+        if self.files > 1 {
+            return Err(Error::ImageFiles);
+        }
+        // The slot may hold the image to fall back to.
+        if !ports.is_confirmed().map_err(|e| note(failed, e, Error::Unconfirmed))? {
+            return Err(Error::Unconfirmed);
+        }
+        if size == 0 {
+            return Err(Error::ImageMagic);
+        }
+        Slot::begin(ports, size).map_err(|e| note(failed, e, Error::SlotBegin))
+    }
+
+    fn payload<P: Platform>(
+        &mut self,
+        index: u8,
+        offset: u32,
+        data: &[u8],
+        ports: &mut P,
+        failed: &mut Option<Errno>,
+    ) -> Result<usize, Error> {
+        if let Some(module) = self.module {
+            let taken = Modules::write(ports, module, index, offset, data);
+            return taken.map(|n| n.min(data.len())).map_err(|e| note(failed, e, Error::ModuleFailed));
+        }
+        let taken = Slot::write(ports, data).map_err(|e| note(failed, e, Error::SlotWrite))?.min(data.len());
+        if self.layout.is_none() {
+            self.look_at_header(data.get(..taken).unwrap_or_default())?;
+        }
+        Ok(taken)
+    }
+
+    /// The image header is checked as soon as it is there, not after a megabyte.
+    fn look_at_header(&mut self, data: &[u8]) -> Result<(), Error> {
+        for byte in data {
+            if self.header.push(*byte).is_err() {
+                break;
+            }
+        }
+        if let Some(header) = self.header.first_chunk::<HEADER_LEN>() {
+            self.layout = Some(image::layout(header, self.file_len)?);
+        }
+        Ok(())
+    }
+
+    fn end<P: Platform>(
+        &mut self,
+        ports: &mut P,
+        checkpoint: &mut Checkpoint,
+        failed: &mut Option<Errno>,
+    ) -> Result<(), Error> {
+        if checkpoint.kind != Kind::Image {
+            return Ok(());
+        }
+        if self.files != 1 {
+            return Err(Error::ImageFiles);
+        }
+        let layout = self.layout.ok_or(Error::ImageMagic)?;
+        ports.finish().map_err(|e| note(failed, e, Error::SlotWrite))?;
+        checkpoint.image_hash = image::hash(ports, layout, self.file_len)?;
+        checkpoint.image_size = self.file_len;
+        if ports.running_hash() == Ok(checkpoint.image_hash) {
+            // The image runs already: no swap, only its name and provides are new.
+            ports.log(Event::SameImage, 0, 0, "");
+            checkpoint.kind = Kind::Nothing;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a port's errno for the log, and says what failed.
+fn note(failed: &mut Option<Errno>, errno: Errno, error: Error) -> Error {
+    *failed = Some(errno);
+    error
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The deployment log: warnings and errors of the deployment on record, as numbers, rendered when uploaded (protocol §2.4).
+
+use mender_api::{Entries, Entry};
+use mender_base::{Event, limits};
+
+const HEAD: usize = 6 + 2 + 8 + 8 + 1;
+const TEXT_MAX: usize = 48;
+
+/// Entries in a byte buffer, oldest first. When it is full the oldest go: the last ones tell how it ended.
+#[derive(Default)]
+pub(crate) struct DeploymentLog {
+    bytes: heapless::Vec<u8, { limits::DEPLOYMENT_LOG }>,
+    /// Something came since the last save.
+    dirty: bool,
+}
+
+impl DeploymentLog {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.dirty = false;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds an entry at `at_ms`, since 1970 where that is known, else since boot.
+    pub(crate) fn push(&mut self, at_ms: u64, event: Event, a: i64, b: i64, text: &str) {
+        let text = clipped(text);
+        let need = HEAD.saturating_add(text.len());
+        while limits::DEPLOYMENT_LOG.saturating_sub(self.bytes.len()) < need && self.drop_oldest() {}
+        let [_, _, at @ ..] = at_ms.to_be_bytes();
+        let mut ok = self.bytes.extend_from_slice(&at).is_ok();
+        ok &= self.bytes.extend_from_slice(&event.number().to_be_bytes()).is_ok();
+        ok &= self.bytes.extend_from_slice(&a.to_be_bytes()).is_ok();
+        ok &= self.bytes.extend_from_slice(&b.to_be_bytes()).is_ok();
+        // Clipped to less than 256 above.
+        ok &= self.bytes.push(u8::try_from(text.len()).unwrap_or(0)).is_ok();
+        ok &= self.bytes.extend_from_slice(text.as_bytes()).is_ok();
+        if !ok {
+            self.bytes.clear();
+        }
+        self.dirty = true;
+    }
+
+    /// The bytes for flash, if they changed since the last call.
+    pub(crate) fn unsaved(&mut self) -> Option<&[u8]> {
+        core::mem::take(&mut self.dirty).then_some(&self.bytes[..])
+    }
+
+    /// Takes what was on flash; anything that is not whole entries is left out.
+    pub(crate) fn load(&mut self, bytes: &[u8]) {
+        self.clear();
+        let mut rest = bytes;
+        while let Some((_, next)) = split(rest) {
+            rest = next;
+        }
+        let whole = bytes.len().saturating_sub(rest.len());
+        if self.bytes.extend_from_slice(bytes.get(..whole).unwrap_or_default()).is_err() {
+            self.bytes.clear();
+        }
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some((_, rest)) = split(&self.bytes) else {
+            self.bytes.clear();
+            return false;
+        };
+        let gone = self.bytes.len().saturating_sub(rest.len());
+        let kept = rest.len();
+        for to in 0..kept {
+            let byte = self.bytes.get(to.saturating_add(gone)).copied().unwrap_or(0);
+            if let Some(at) = self.bytes.get_mut(to) {
+                *at = byte;
+            }
+        }
+        self.bytes.truncate(kept);
+        true
+    }
+}
+
+/// At most [`TEXT_MAX`] bytes of `text`, whole characters.
+fn clipped(text: &str) -> &str {
+    let mut end = text.len().min(TEXT_MAX);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+    let (at, rest) = bytes.split_first_chunk::<6>()?;
+    let (event, rest) = rest.split_first_chunk::<2>()?;
+    let (a, rest) = rest.split_first_chunk::<8>()?;
+    let (b, rest) = rest.split_first_chunk::<8>()?;
+    let (len, rest) = rest.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(*len))?;
+    let [m0, m1, m2, m3, m4, m5] = *at;
+    let entry = Entry {
+        unix_ms: u64::from_be_bytes([0, 0, m0, m1, m2, m3, m4, m5]),
+        event: Event::from_number(u16::from_be_bytes(*event))?,
+        a: i64::from_be_bytes(*a),
+        b: i64::from_be_bytes(*b),
+        s: core::str::from_utf8(text).ok()?,
+    };
+    Some((entry, rest))
+}
+
+impl Entries for DeploymentLog {
+    fn visit(&self, each: &mut dyn FnMut(&Entry<'_>)) {
+        let mut rest = &self.bytes[..];
+        while let Some((entry, next)) = split(rest) {
+            each(&entry);
+            rest = next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    fn texts(log: &DeploymentLog) -> Vec<String> {
+        let mut v = Vec::new();
+        log.visit(&mut |e| v.push(e.s.to_string()));
+        v
+    }
+
+    #[test]
+    fn a_full_log_keeps_the_newest_entries_whole() {
+        let mut log = DeploymentLog::default();
+        for n in 0..100u8 {
+            log.push(n.into(), Event::CallFailed, 1504, -5, &"x".repeat(n.into()));
+        }
+        let t = texts(&log);
+        assert!(t.len() >= 6 && t.iter().all(|t| t.len() == TEXT_MAX), "{t:?}");
+    }
+
+    #[test]
+    fn a_log_survives_flash_and_a_torn_one_keeps_its_whole_entries() {
+        let mut log = DeploymentLog::default();
+        log.push(1, Event::CallFailed, 1504, -5, "first");
+        log.push(u64::MAX >> 16, Event::DeploymentFailed, 1406, 0, "zweites ü");
+        let bytes = log.unsaved().unwrap().to_vec();
+        assert!(log.unsaved().is_none());
+        for cut in 0..=bytes.len() {
+            let mut other = DeploymentLog::default();
+            other.load(&bytes[..cut]);
+            assert!(texts(&other).len() <= 2 && texts(&log).starts_with(&texts(&other)));
+        }
+    }
+}
