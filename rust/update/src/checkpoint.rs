@@ -86,7 +86,7 @@ pub struct Checkpoint {
     pub supports_rollback: bool,
     /// Record writes of this deployment.
     pub writes: u8,
-    /// Restarts of this deployment.
+    /// Restarts since the deployment began, or since its download was done.
     pub reboots: u8,
     /// Why the deployment is failing.
     pub reason: Option<Error>,
@@ -135,6 +135,9 @@ impl Checkpoint {
         self.id = text(id).unwrap_or_default();
         self.kind = Kind::Nothing;
         self.payload_type.clear();
+        // Else an image that was never downloaded could pass for the one that runs.
+        self.image_hash = [0; 32];
+        self.image_size = 0;
         self.needs_reboot = false;
         self.supports_rollback = false;
         self.writes = 0;

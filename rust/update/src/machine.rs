@@ -22,12 +22,12 @@ enum Stage {
     SaveDownload,
     ReportDownloading,
     Download,
-    SaveInstall,
-    ReportInstalling,
     AskInstall,
+    ReportInstalling,
+    SaveInstall,
     Install,
-    ReportRebooting,
     AskReboot,
+    ReportRebooting,
     Arm,
     SaveVerifyReboot,
     ModuleReboot,
@@ -45,6 +45,7 @@ enum Stage {
     SaveRollbackReboot,
     ModuleRollbackReboot,
     RollbackReboot,
+    SaveBoot,
     VerifyRollback,
     Failure,
     SaveFailure,
@@ -123,27 +124,41 @@ impl Machine {
                 self.enter(Stage::VerifyReboot);
             }
             (Phase::Install, true) => self.fail_at(Stage::Arm, Error::Interrupted),
-            (Phase::Install, false) => self.fail_at(Stage::Install, Error::Interrupted),
             (Phase::VerifyReboot, true) => {
                 let reason = if running.refused { Error::Refused } else { Error::Reverted };
                 self.fail_at(Stage::Download, reason);
             }
-            (Phase::VerifyReboot, false) => self.enter(Stage::VerifyReboot),
             (Phase::Commit, true) if running.new => self.enter(Stage::Commit),
             (Phase::Commit, true) => self.fail_at(Stage::Download, Error::CommitLost),
-            // A module's commit may have run or not: Mender undoes it.
-            (Phase::Commit, false) => self.fail_at(Stage::Commit, Error::Interrupted),
             (Phase::SuccessPending, _) => self.enter(Stage::ReportSuccess),
             (Phase::Rollback | Phase::FailurePending, true) if running.new && can_revert && bounded => {
                 self.enter(Stage::SaveRollback);
             }
-            (Phase::Rollback, true) if running.new => self.rollback_failed(),
+            (Phase::Rollback, true) if running.new => self.give_up(Error::RollbackFailed),
             (Phase::Rollback, true) => self.enter(Stage::Failure),
-            (Phase::Rollback, false) => self.enter(Stage::Rollback),
-            (Phase::RollbackReboot, _) => self.enter(Stage::VerifyRollback),
+            // MCUboot ends an image that restarts for ever. A module that does is ended by counting on flash.
+            (Phase::Install | Phase::VerifyReboot | Phase::Commit | Phase::Rollback, false)
+            | (Phase::RollbackReboot, _) => self.enter(Stage::SaveBoot),
             (Phase::FailurePending, _) => self.enter(Stage::ReportFailure),
         }
         self.act(now_ms)
+    }
+
+    /// The boot table for an update module, once the restart is counted.
+    fn resume(&mut self) {
+        if self.checkpoint.reboots > limits::REBOOTS_MAX {
+            return self.give_up(Error::LoopDetected);
+        }
+        match self.checkpoint.phase {
+            Phase::Install => self.fail_at(Stage::Install, Error::Interrupted),
+            Phase::VerifyReboot if self.checkpoint.reboots <= 1 => self.enter(Stage::VerifyReboot),
+            // A second restart ends the trial, as MCUboot does with an image.
+            Phase::VerifyReboot => self.fail_at(Stage::VerifyReboot, Error::Interrupted),
+            Phase::Rollback => self.enter(Stage::Rollback),
+            Phase::RollbackReboot => self.enter(Stage::VerifyRollback),
+            // The commit may have run or not: Mender undoes it.
+            _ => self.fail_at(Stage::Commit, Error::Interrupted),
+        }
     }
 
     /// Whether no deployment is in progress and nothing is being asked.
@@ -205,10 +220,7 @@ impl Machine {
             }
             Event::Saved(result) => self.saved(result, now_ms),
             Event::Reported(report) => self.reported(report, now_ms, random),
-            Event::Downloaded => match self.checkpoint.kind {
-                Kind::Nothing => self.go(Stage::SaveSuccess),
-                Kind::Image | Kind::Module => self.go(Stage::SaveInstall),
-            },
+            Event::Downloaded => self.downloaded(),
             Event::DownloadFailed(reason) => self.failed(reason),
             Event::Answered(Verdict::Defer) if !self.deferred => {
                 self.deferred = true;
@@ -217,17 +229,13 @@ impl Machine {
             Event::Answered(verdict) => self.answered(verdict, now_ms),
             Event::Installed { needs_reboot } => {
                 self.checkpoint.needs_reboot = needs_reboot;
-                self.go(if needs_reboot { Stage::ReportRebooting } else { Stage::AskCommit })
+                self.go(if needs_reboot { Stage::AskReboot } else { Stage::AskCommit })
             }
             Event::Ran(Ok(Progress::Pending)) => Some(now_ms.saturating_add(PENDING_MS)),
             Event::Ran(Ok(Progress::Done)) => self.ran(),
             Event::Ran(Err(reason)) => self.run_failed(reason),
             Event::LogUploaded => self.go(Stage::Cleanup),
-            Event::RebootReturned if self.stage == Stage::RollbackReboot => None,
-            Event::RebootReturned => {
-                self.fail_at(Stage::Reboot, Error::RebootFailed);
-                None
-            }
+            Event::RebootReturned => self.reboot_returned(now_ms),
         };
         match wait_until_ms {
             Some(at) if self.is_on_trial() => Action::Wait { until_ms: at.min(self.commit_deadline_ms()) },
@@ -329,6 +337,14 @@ impl Machine {
 
     // ---- within a deployment
 
+    fn downloaded(&mut self) -> Option<u64> {
+        let kind = self.checkpoint.kind;
+        self.checkpoint.needs_reboot = kind == Kind::Image;
+        // Restarts during the download are not the new software's.
+        self.checkpoint.reboots = 0;
+        self.go(if kind == Kind::Nothing { Stage::SaveSuccess } else { Stage::AskInstall })
+    }
+
     /// The action of the stage; stages with nothing to do for this kind of payload are passed over.
     fn act(&mut self, now_ms: u64) -> Action {
         loop {
@@ -350,19 +366,14 @@ impl Machine {
             Stage::SaveDownload => self.save(Phase::Download)?,
             Stage::ReportDownloading => Action::Report(Status::Downloading),
             Stage::Download => Action::Download,
-            Stage::SaveInstall => self.save(Phase::Install)?,
-            Stage::ReportInstalling => Action::Report(Status::Installing),
+            // Asked before it is reported, so that the last word at the server is not `pause_…`, and an abort meanwhile is heard.
             Stage::AskInstall => Action::Ask(Ask::Install),
-            Stage::Install if kind == Kind::Module => Action::Run(ModuleState::ArtifactInstall),
-            Stage::Install => {
-                self.checkpoint.needs_reboot = true;
-                self.pass(Stage::ReportRebooting)?
-            }
-            Stage::ReportRebooting => Action::Report(Status::Rebooting),
+            Stage::ReportInstalling => Action::Report(Status::Installing),
+            Stage::SaveInstall => self.save(Phase::Install)?,
+            Stage::Install => Action::Run(ModuleState::ArtifactInstall),
             Stage::AskReboot => Action::Ask(Ask::Reboot),
-            // Armed last, so that no restart while the application defers can swap.
-            Stage::Arm if kind == Kind::Image => Action::Arm,
-            Stage::Arm => self.pass(Stage::SaveVerifyReboot)?,
+            Stage::ReportRebooting => Action::Report(Status::Rebooting),
+            Stage::Arm => Action::Arm,
             Stage::SaveVerifyReboot => self.save(Phase::VerifyReboot)?,
             Stage::ModuleReboot if kind == Kind::Module => Action::Run(ModuleState::ArtifactReboot),
             Stage::ModuleReboot => self.pass(Stage::Reboot)?,
@@ -390,7 +401,10 @@ impl Machine {
             Stage::SaveRollbackReboot => self.save(Phase::RollbackReboot)?,
             Stage::ModuleRollbackReboot => Action::Run(ModuleState::ArtifactRollbackReboot),
             Stage::VerifyRollback => Action::Run(ModuleState::ArtifactVerifyRollbackReboot),
-            Stage::Failure if kind == Kind::Module => Action::Run(ModuleState::ArtifactFailure),
+            Stage::SaveBoot => self.save(self.checkpoint.phase)?,
+            Stage::Failure if kind == Kind::Module && self.checkpoint.reboots <= limits::REBOOTS_MAX => {
+                Action::Run(ModuleState::ArtifactFailure)
+            }
             Stage::Failure => self.pass(Stage::SaveFailure)?,
             // An aborted deployment has its final status already.
             Stage::SaveFailure if self.checkpoint.reason == Some(Error::Aborted) && !self.inconsistent => {
@@ -418,8 +432,10 @@ impl Machine {
 
     fn save(&mut self, phase: Phase) -> Option<Action> {
         let c = &mut self.checkpoint;
-        let ending = matches!(phase, Phase::SuccessPending | Phase::FailurePending | Phase::Idle);
-        if !ending && c.writes >= limits::RECORD_WRITES_MAX {
+        // The way back and the end must not be cut short by it; restarts bound them.
+        let goes_forward =
+            matches!(phase, Phase::Download | Phase::Install | Phase::VerifyReboot | Phase::Commit);
+        if goes_forward && c.writes >= limits::RECORD_WRITES_MAX {
             self.fail(Error::LoopDetected);
             return None;
         }
@@ -429,16 +445,22 @@ impl Machine {
     }
 
     fn saved(&mut self, result: Result<(), Error>, now_ms: u64) -> Option<u64> {
+        let image = self.checkpoint.kind == Kind::Image;
         // Where the deployment must end anyway, a store that fails does not keep it from ending: the server hears the truth,
         // and a restart finds the record before this one, whose row of the boot table leads here again.
         let (next, goes_on) = match self.stage {
             Stage::SaveDownload => (Stage::ReportDownloading, false),
-            Stage::SaveInstall => (Stage::ReportInstalling, false),
+            Stage::SaveInstall => (if image { Stage::Arm } else { Stage::Install }, false),
             Stage::SaveVerifyReboot => (Stage::ModuleReboot, false),
             Stage::SaveCommit => (Stage::Commit, false),
-            Stage::SaveRollback if self.checkpoint.kind == Kind::Image => (Stage::RollbackReboot, true),
+            Stage::SaveRollback if image => (Stage::RollbackReboot, true),
             Stage::SaveRollback => (Stage::Rollback, true),
-            Stage::SaveRollbackReboot => (Stage::ModuleRollbackReboot, true),
+            // Not without a record: restarts that are not counted would never end.
+            Stage::SaveRollbackReboot => (Stage::ModuleRollbackReboot, false),
+            Stage::SaveBoot => {
+                self.resume();
+                return None;
+            }
             Stage::SaveSuccess => (Stage::ReportSuccess, true),
             Stage::SaveFailure => (Stage::ReportFailure, true),
             _ => {
@@ -455,6 +477,7 @@ impl Machine {
 
     fn reported(&mut self, report: Report, now_ms: u64, random: u32) -> Option<u64> {
         use Stage::{AskCommit, AskInstall, AskReboot, Probe, ReportFailure, ReportSuccess};
+        let image = self.checkpoint.kind == Kind::Image;
         match (self.stage, report) {
             (ReportSuccess, Report::Accepted | Report::Aborted) | (ReportFailure, Report::Aborted) => {
                 self.go(Stage::Cleanup)
@@ -479,8 +502,10 @@ impl Machine {
             }
             (stage, Report::Accepted | Report::Failed { .. }) => self.go(match stage {
                 Stage::ReportDownloading => Stage::Download,
-                Stage::ReportInstalling => AskInstall,
-                _ => AskReboot,
+                // An image is installed by arming the swap, a module's payload before the restart.
+                Stage::ReportInstalling if image => AskReboot,
+                Stage::ReportRebooting if !image => Stage::SaveVerifyReboot,
+                _ => Stage::SaveInstall,
             }),
         }
     }
@@ -498,8 +523,8 @@ impl Machine {
             Verdict::Approve => {
                 self.deferred = false;
                 self.go(match self.stage {
-                    Stage::AskInstall => Stage::Install,
-                    Stage::AskReboot => Stage::Arm,
+                    Stage::AskInstall => Stage::ReportInstalling,
+                    Stage::AskReboot => Stage::ReportRebooting,
                     _ => Stage::SaveCommit,
                 })
             }
@@ -530,12 +555,24 @@ impl Machine {
             Stage::Failure => self.enter(Stage::SaveFailure),
             Stage::Cleanup => self.enter(Stage::SaveIdle),
             Stage::Disarm => self.enter(Stage::Failure),
+            // What counts is whether the old software runs after it, as with Mender's own client.
+            Stage::ModuleRollbackReboot => self.enter(Stage::RollbackReboot),
             Stage::VerifyRollback if self.checkpoint.reboots < limits::REBOOTS_MAX => {
                 self.enter(Stage::SaveRollbackReboot);
             }
             _ => self.fail(reason),
         }
         None
+    }
+
+    fn reboot_returned(&mut self, now_ms: u64) -> Option<u64> {
+        let c = &mut self.checkpoint;
+        c.reboots = c.reboots.saturating_add(1);
+        if self.stage == Stage::RollbackReboot && c.reboots <= limits::REBOOTS_MAX {
+            // Nothing but a restart leads back to the old software.
+            return Some(after(now_ms, self.timing.retry_ms));
+        }
+        self.failed(Error::RebootFailed)
     }
 }
 

@@ -27,33 +27,40 @@ impl Machine {
             | Stage::SaveDownload
             | Stage::ReportDownloading
             | Stage::Download
-            | Stage::SaveInstall
+            | Stage::AskInstall
             | Stage::ReportInstalling
-            | Stage::AskInstall => Stage::SaveFailure,
-            // Installed, not restarted.
-            Stage::Install | Stage::ReportRebooting | Stage::AskReboot if image => Stage::SaveFailure,
+            | Stage::SaveInstall => Stage::SaveFailure,
+            Stage::AskReboot | Stage::ReportRebooting if image => Stage::SaveFailure,
             Stage::Arm | Stage::SaveVerifyReboot | Stage::ModuleReboot | Stage::Reboot if image => {
                 Stage::Disarm
             }
-            Stage::Install
-            | Stage::ReportRebooting
-            | Stage::AskReboot
-            | Stage::Arm
+            // The record says Install: after a restart the module undoes it again.
+            Stage::Install | Stage::AskReboot | Stage::ReportRebooting if undo => Stage::Rollback,
+            // The record says, or may say, that the new software is to prove itself.
+            Stage::Arm
             | Stage::SaveVerifyReboot
             | Stage::ModuleReboot
             | Stage::Reboot
-                if undo =>
-            {
-                Stage::Rollback
-            }
-            // The new software runs, or a module has begun its commit.
-            Stage::VerifyReboot | Stage::Probe | Stage::AskCommit | Stage::SaveCommit | Stage::Commit
+            | Stage::SaveBoot
+            | Stage::VerifyReboot
+            | Stage::Probe
+            | Stage::AskCommit
+            | Stage::SaveCommit
+            | Stage::Commit
                 if undo =>
             {
                 Stage::SaveRollback
             }
             // It stays for want of a way back, or the way back failed or never ends.
-            Stage::VerifyReboot
+            Stage::Install
+            | Stage::AskReboot
+            | Stage::ReportRebooting
+            | Stage::Arm
+            | Stage::SaveVerifyReboot
+            | Stage::ModuleReboot
+            | Stage::Reboot
+            | Stage::SaveBoot
+            | Stage::VerifyReboot
             | Stage::Probe
             | Stage::AskCommit
             | Stage::SaveCommit
@@ -63,16 +70,9 @@ impl Machine {
             | Stage::SaveRollbackReboot
             | Stage::ModuleRollbackReboot
             | Stage::RollbackReboot
-            | Stage::VerifyRollback => return self.rollback_failed(),
-            // A module without rollback, or past all undoing.
-            Stage::Install
-            | Stage::ReportRebooting
-            | Stage::AskReboot
-            | Stage::Arm
-            | Stage::SaveVerifyReboot
-            | Stage::ModuleReboot
-            | Stage::Reboot
-            | Stage::SaveSuccess
+            | Stage::VerifyRollback => return self.give_up(reason),
+            // Past all undoing.
+            Stage::SaveSuccess
             | Stage::ReportSuccess
             | Stage::Disarm
             | Stage::Failure
@@ -84,9 +84,10 @@ impl Machine {
         });
     }
 
-    pub(super) fn rollback_failed(&mut self) {
+    /// The old software does not come back; the name will say so.
+    pub(super) fn give_up(&mut self, reason: Error) {
         if self.checkpoint.reason.is_none() {
-            self.checkpoint.reason = Some(Error::RollbackFailed);
+            self.checkpoint.reason = Some(reason);
         }
         self.inconsistent = true;
         self.enter(Stage::Failure);
