@@ -213,7 +213,8 @@ impl Flash {
         let moment = self.moment(area, Moment::Program);
         let cut = self.power.step(moment);
         let tear = cut.map_or(Tear::All, |cut| cut.tear);
-        let tear = if moment == Moment::Swap && len == granule { whole_or_nothing(tear) } else { tear };
+        let flag = len == granule && matches!(moment, Moment::Arm | Moment::Swap | Moment::Confirm);
+        let tear = if flag { whole_or_nothing(tear) } else { tear };
         let target = &mut self.bytes[range.clone()];
         match tear {
             Tear::Nothing => {}
@@ -312,7 +313,8 @@ impl Flash {
     }
 }
 
-/// MCUboot's own flags and status entries are one granule each, and it relies on a granule being written whole or not at all.
+/// Flags and status entries of the image trailer are one granule each. MCUboot relies on such a granule being written whole or not at
+/// all: a half-written image-ok flag would neither revert nor count as confirmed, and nobody could mend it.
 fn whole_or_nothing(tear: Tear) -> Tear {
     match tear {
         Tear::Half => Tear::Nothing,

@@ -14,6 +14,7 @@ use crate::flash::Flash;
 use crate::keys::Keys;
 use crate::log::Sink;
 use crate::mcuboot::Mode;
+use crate::reports::Watch;
 use crate::slot::SlotWriter;
 use crate::{bootloader, store};
 
@@ -64,6 +65,7 @@ pub struct Host<T, C, L, M> {
     pub faults: Faults,
     /// The client asked for a restart.
     pub restart: bool,
+    reports: Watch,
 }
 
 impl<T, C: Clock, L: Sink, M> Host<T, C, L, M> {
@@ -82,6 +84,7 @@ impl<T, C: Clock, L: Sink, M> Host<T, C, L, M> {
             identity: Vec::new(),
             faults: Faults::default(),
             restart: false,
+            reports: Watch::default(),
         }
     }
 
@@ -113,10 +116,17 @@ impl<T: Transport, C: Clock, L: Sink, M> Transport for Host<T, C, L, M> {
 
     fn send(&mut self, channel: Channel, data: &[u8]) -> Result<usize> {
         self.or_fault(None)?;
-        self.transport.send(channel, data)
+        let sent = self.transport.send(channel, data)?;
+        if channel == Channel::Api {
+            self.reports.sent(data.get(..sent).unwrap_or(data));
+        }
+        Ok(sent)
     }
 
     fn receive(&mut self, channel: Channel, buf: &mut [u8]) -> Result<Received> {
+        if channel == Channel::Api && self.reports.asked() {
+            self.flash.power.report_in_flight();
+        }
         self.or_fault(None)?;
         self.transport.receive(channel, buf)
     }

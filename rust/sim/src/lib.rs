@@ -17,6 +17,7 @@ pub mod log;
 pub mod mcuboot;
 pub mod modules;
 pub mod power;
+mod reports;
 pub mod slot;
 pub mod store;
 pub mod trailer;
