@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Requests of the device API, written as whole HTTP/1.1 messages.
 
-use mender_base::{Event, event, limits, pairs};
+use mender_base::{Event, Status, event, limits, pairs};
 
 use crate::{Url, Window, time};
 
@@ -117,47 +117,6 @@ pub struct Download<'a> {
     pub range: Option<(u32, Option<u32>)>,
     /// Entity tag that the artifact must still have.
     pub if_match: Option<&'a str>,
-}
-
-/// States of a deployment that a device may report (protocol §2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// `downloading`
-    Downloading,
-    /// `installing`
-    Installing,
-    /// `rebooting`
-    Rebooting,
-    /// `success`, final
-    Success,
-    /// `failure`, final
-    Failure,
-    /// `already-installed`, final
-    AlreadyInstalled,
-    /// `pause_before_installing`
-    PauseBeforeInstalling,
-    /// `pause_before_rebooting`
-    PauseBeforeRebooting,
-    /// `pause_before_committing`
-    PauseBeforeCommitting,
-}
-
-impl Status {
-    /// Mender's name of it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Status::Downloading => "downloading",
-            Status::Installing => "installing",
-            Status::Rebooting => "rebooting",
-            Status::Success => "success",
-            Status::Failure => "failure",
-            Status::AlreadyInstalled => "already-installed",
-            Status::PauseBeforeInstalling => "pause_before_installing",
-            Status::PauseBeforeRebooting => "pause_before_rebooting",
-            Status::PauseBeforeCommitting => "pause_before_committing",
-        }
-    }
 }
 
 /// One entry of a deployment log.

@@ -54,23 +54,20 @@ impl<'a> Url<'a> {
         if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
             return None;
         }
-        let (scheme, rest) = url.split_once("://")?;
+        let (scheme, rest) = cut(url, |b| b == b':');
         let tls = text::same_word(scheme.as_bytes(), b"https");
         if !tls && !text::same_word(scheme.as_bytes(), b"http") {
             return None;
         }
-        let end = rest.bytes().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at_checked(end)?;
-        let (host, port, ipv6) = if let Some(literal) = authority.strip_prefix('[') {
-            let (host, behind) = literal.split_once(']')?;
-            let port = if behind.is_empty() { None } else { Some(behind.strip_prefix(':')?) };
-            (host, port, true)
-        } else {
-            let (host, port) = match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            };
-            (host, port, false)
+        let (authority, target) = cut(rest.strip_prefix("://")?, |b| matches!(b, b'/' | b'?'));
+        let literal = authority.strip_prefix('[');
+        let ipv6 = literal.is_some();
+        let (host, port) = match literal {
+            Some(literal) => {
+                let (host, behind) = cut(literal, |b| b == b']');
+                (host, behind.strip_prefix(']')?)
+            }
+            None => cut(authority, |b| b == b':'),
         };
         let known = |b: u8| match b {
             b':' => ipv6,
@@ -82,12 +79,19 @@ impl<'a> Url<'a> {
         if host.is_empty() || host.len() > limits::HOST_MAX || !host.bytes().all(known) {
             return None;
         }
-        let port = match port {
-            Some(digits) => text::parse_decimal(digits.as_bytes()).and_then(|n| u16::try_from(n).ok())?,
-            None => default_port(tls),
+        let port = if port.is_empty() {
+            default_port(tls)
+        } else {
+            u16::try_from(text::parse_decimal(port.strip_prefix(':')?.as_bytes())?).ok()?
         };
         (port != 0).then_some(Self { tls, host, ipv6, port, target })
     }
+}
+
+/// The text before and from the first of some ASCII characters. (`str::split_once` would bring a general searcher.)
+fn cut(text: &str, is: impl Fn(u8) -> bool) -> (&str, &str) {
+    let at = text.bytes().position(is).unwrap_or(text.len());
+    text.split_at_checked(at).unwrap_or((text, ""))
 }
 
 const fn default_port(tls: bool) -> u16 {
