@@ -60,6 +60,16 @@ impl Member {
     }
 }
 
+/// Of what, under which name, which.
+const MEMBERS: [(Member, &str, Member); 6] = [
+    (Member::Root, "id", Member::Id),
+    (Member::Root, "artifact", Member::Artifact),
+    (Member::Artifact, "artifact_name", Member::Name),
+    (Member::Artifact, "source", Member::Source),
+    (Member::Artifact, "device_types_compatible", Member::Types),
+    (Member::Source, "uri", Member::Uri),
+];
+
 /// All that must be there.
 const NEEDED: u8 = Member::Id.bit() | Member::Name.bit() | Member::Uri.bit() | Member::Types.bit();
 
@@ -208,15 +218,9 @@ impl Next {
     }
 
     fn key(&mut self, depth: u8, key: &str) -> Result<(), Error> {
-        let member = match (self.member(depth.saturating_sub(1)), key) {
-            (Member::Root, "id") => Member::Id,
-            (Member::Root, "artifact") => Member::Artifact,
-            (Member::Artifact, "artifact_name") => Member::Name,
-            (Member::Artifact, "source") => Member::Source,
-            (Member::Artifact, "device_types_compatible") => Member::Types,
-            (Member::Source, "uri") => Member::Uri,
-            _ => Member::Other,
-        };
+        let parent = self.member(depth.saturating_sub(1));
+        let known = MEMBERS.iter().find(|(of, name, _)| *of == parent && *name == key);
+        let member = known.map_or(Member::Other, |(_, _, member)| *member);
         if self.seen & member.bit() != 0 {
             self.set_member(depth, Member::Other);
             if member == Member::Id {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Replies: HTTP/1.1 (RFC 9112) from chunks of any size, without a line buffer.
 
-use mender_base::text::{Text, hex_digit, parse_decimal, same_word, text};
+use mender_base::text::{Text, hex_digit, parse_decimal, same_word};
 use mender_base::{Error, limits};
 
 use crate::time;
@@ -41,7 +41,7 @@ pub struct Head {
     /// one in the past is 0, what makes no sense is none.
     pub retry_after_s: Option<u32>,
     /// The server's clock, seconds since 1970.
-    pub date_s: Option<u64>,
+    pub date_s: Option<u32>,
     /// Range of a partial reply; none when missing or malformed.
     pub content_range: Option<ContentRange>,
     /// Entity tag with its quotes, visible ASCII; empty when missing or longer than [`limits::ETAG_MAX`].
@@ -75,8 +75,6 @@ const FIELDS: [(&[u8], Field); 9] = [
     (b"etag", Field::ETag),
     (b"location", Field::Location),
 ];
-/// A bit for each of [`FIELDS`].
-const ALL_FIELDS: u16 = 0x1ff;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -123,8 +121,7 @@ struct Framing {
     http_1_0: bool,
     chunked: bool,
     close: bool,
-    keep_alive: bool,
-    retry_at_s: Option<u64>,
+    retry_at_s: Option<u32>,
 }
 
 /// Reads one reply to a request that was not `HEAD`.
@@ -138,13 +135,12 @@ pub struct Reply {
     budget: u32,
     fields: u8,
     interim: u8,
-    /// Fields whose names begin like the current one, a bit for each.
-    candidates: u16,
-    /// Characters of the field name, or digits of the chunk size.
-    count: u16,
     field: Option<Field>,
-    value: heapless::Vec<u8, { limits::HTTP_VALUE_MAX }>,
+    /// A field's name, then its value.
+    text: heapless::Vec<u8, { limits::HTTP_VALUE_MAX }>,
     too_long: bool,
+    /// The chunk size has a digit.
+    sized: bool,
     remaining: u32,
     body: u32,
     body_max: u32,
@@ -161,11 +157,10 @@ impl Reply {
             budget: limits::HTTP_HEADERS_MAX,
             fields: 0,
             interim: 0,
-            candidates: 0,
-            count: 0,
             field: None,
-            value: heapless::Vec::new(),
+            text: heapless::Vec::new(),
             too_long: false,
+            sized: false,
             remaining: 0,
             body: 0,
             body_max,
@@ -273,7 +268,7 @@ impl Reply {
                 if self.fields > limits::HTTP_FIELDS_MAX {
                     return Err(Error::HttpHeaders);
                 }
-                (self.candidates, self.count) = (ALL_FIELDS, 0);
+                self.start_text();
                 // White space here would continue the line before, which RFC 9112 §5.2 has abolished.
                 self.name(byte)?
             }
@@ -322,51 +317,49 @@ impl Reply {
         if good { Ok(State::Status(at.wrapping_add(1))) } else { Err(Error::HttpSyntax) }
     }
 
+    fn start_text(&mut self) {
+        self.text.clear();
+        self.too_long = false;
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.too_long |= self.text.push(byte).is_err();
+    }
+
     fn name(&mut self, byte: u8) -> Result<State, Error> {
         // RFC 9110 §5.6.2: token characters.
         if !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(&byte) {
             return Err(Error::HttpSyntax);
         }
-        let byte = byte.to_ascii_lowercase();
-        for (i, (name, _)) in FIELDS.iter().enumerate() {
-            if name.get(usize::from(self.count)) != Some(&byte) {
-                self.candidates &= !bit(i);
-            }
-        }
-        self.count = self.count.saturating_add(1);
+        self.put(byte);
         Ok(State::Name)
     }
 
     fn name_ends(&mut self, location: &[u8]) -> State {
-        let whole = |(i, (name, field)): (usize, &(&[u8], Field))| {
-            (self.candidates & bit(i) != 0 && name.len() == usize::from(self.count)).then_some(*field)
-        };
-        self.field = FIELDS.iter().enumerate().find_map(whole);
+        let name = FIELDS.iter().find(|(name, _)| !self.too_long && same_word(name, &self.text));
+        self.field = name.map(|(_, field)| *field);
         if self.field == Some(Field::Location) {
             self.head.location_len = (!location.is_empty()).then_some(0);
         }
-        self.value.clear();
-        self.too_long = false;
+        self.start_text();
         State::Space
     }
 
     fn value(&mut self, byte: u8, location: &mut [u8]) -> State {
-        match (self.field, self.head.location_len) {
-            (Some(Field::Location), Some(len)) => {
-                self.head.location_len = location.get_mut(len).map(|to| {
-                    *to = byte;
-                    len.saturating_add(1)
-                });
-            }
-            (None | Some(Field::Location), _) => {}
-            (Some(_), _) => self.too_long |= self.value.push(byte).is_err(),
+        if self.field == Some(Field::Location) {
+            self.head.location_len = self.head.location_len.and_then(|len| {
+                *location.get_mut(len)? = byte;
+                len.checked_add(1)
+            });
+        } else if self.field.is_some() {
+            self.put(byte);
         }
         State::Value
     }
 
     fn value_ends(&mut self, location: &[u8]) -> Result<(), Error> {
         let Some(field) = self.field else { return Ok(()) };
-        let value = self.value.trim_ascii_end();
+        let value = self.text.trim_ascii_end();
         if self.too_long {
             let harmless = matches!(field, Field::ETag | Field::Date | Field::RetryAfter);
             return if harmless { Ok(()) } else { Err(Error::HttpHeaders) };
@@ -395,7 +388,6 @@ impl Reply {
             Field::Connection => {
                 for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
                     self.framing.close |= same_word(option, b"close");
-                    self.framing.keep_alive |= same_word(option, b"keep-alive");
                 }
             }
             Field::RetryAfter => match parse_decimal(value) {
@@ -405,14 +397,14 @@ impl Reply {
             Field::Date => head.date_s = time::http_date(value),
             Field::ContentRange => head.content_range = content_range(value),
             Field::ETag => {
-                let tag =
-                    core::str::from_utf8(value).ok().filter(|tag| tag.bytes().all(|b| b.is_ascii_graphic()));
-                head.etag = tag.and_then(text).unwrap_or_default();
+                head.etag.clear();
+                if head.etag.push_str(visible(value).unwrap_or_default()).is_err() {
+                    head.etag.clear();
+                }
             }
             Field::Location => {
                 let value = head.location_len.and_then(|len| location.get(..len)).map(<[u8]>::trim_ascii_end);
-                let value = value.filter(|value| value.iter().all(u8::is_ascii_graphic));
-                head.location_len = value.map(<[u8]>::len);
+                head.location_len = value.and_then(visible).map(str::len);
             }
         }
         Ok(())
@@ -447,8 +439,10 @@ impl Reply {
             if self.interim > limits::HTTP_INTERIM_MAX {
                 return Err(Error::HttpHeaders);
             }
-            let (interim, body_max) = (self.interim, self.body_max);
-            *self = Self { interim, ..Self::new(body_max) };
+            self.state = State::Status(0);
+            self.head = Head::default();
+            self.framing = Framing::default();
+            (self.budget, self.fields) = (limits::HTTP_HEADERS_MAX, 0);
             return Ok(false);
         }
         let (framing, head) = (&self.framing, &mut self.head);
@@ -458,9 +452,10 @@ impl Reply {
             return Err(Error::HttpFraming);
         }
         if let Some((then, now)) = framing.retry_at_s.zip(head.date_s) {
-            head.retry_after_s = Some(u32::try_from(then.saturating_sub(now)).unwrap_or(u32::MAX));
+            head.retry_after_s = Some(then.saturating_sub(now));
         }
-        head.keep_alive = !framing.close && (framing.keep_alive || !framing.http_1_0);
+        // HTTP/1.0 could ask for it with an option, but no server worth a second request speaks it.
+        head.keep_alive = !framing.close && !framing.http_1_0;
         if matches!(head.status, 204 | 304) {
             // There is no body, whatever the fields say; if they say there is, what follows cannot be trusted.
             head.keep_alive &= !framing.chunked && head.content_length.unwrap_or(0) == 0;
@@ -479,18 +474,18 @@ impl Reply {
     }
 
     fn start_chunk(&mut self) {
-        (self.remaining, self.count, self.budget) = (0, 0, limits::HTTP_CHUNK_LINE_MAX);
+        (self.remaining, self.sized, self.budget) = (0, false, limits::HTTP_CHUNK_LINE_MAX);
     }
 
     fn chunk_size(&mut self, byte: u8) -> Result<State, Error> {
         match (hex_digit(byte), byte) {
             (Some(digit), _) => {
-                self.count = self.count.saturating_add(1);
+                self.sized = true;
                 let size = self.remaining.checked_mul(16).and_then(|size| size.checked_add(digit.into()));
                 self.remaining = size.ok_or(Error::HttpChunk)?;
                 Ok(State::ChunkSize)
             }
-            _ if self.count == 0 => Err(Error::HttpChunk),
+            _ if !self.sized => Err(Error::HttpChunk),
             (None, b'\r') => Ok(State::LineFeed(After::ChunkData)),
             (None, b';' | b' ' | b'\t') => Ok(State::ChunkExtension),
             (None, _) => Err(Error::HttpChunk),
@@ -498,25 +493,25 @@ impl Reply {
     }
 }
 
-const fn bit(index: usize) -> u16 {
-    match index {
-        0..=15 => 1 << index,
-        _ => 0,
-    }
+/// The text, if it is visible ASCII: what else could end a line of a request that repeats it.
+fn visible(value: &[u8]) -> Option<&str> {
+    core::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 /// `bytes first-last/total` (RFC 9110 §14.4); the total may be `*`.
 fn content_range(value: &[u8]) -> Option<ContentRange> {
-    let number = |digits: &[u8]| parse_decimal(digits).and_then(|n| u32::try_from(n).ok());
-    let (unit, rest) = value.split_at_checked(6)?;
-    if !same_word(unit, b"bytes ") {
-        return None;
-    }
-    let mut parts = rest.splitn(2, |b| *b == b'/');
-    let (range, total) = (parts.next()?, parts.next()?);
-    let mut ends = range.splitn(2, |b| *b == b'-');
-    let (first, last) = (number(ends.next()?)?, number(ends.next()?)?);
-    let total = if total == b"*" { None } else { Some(number(total)?) };
+    let mut rest = value;
+    let unit = rest.split_off(..6)?;
+    let (first, last) = (number(&mut rest, b'-')?, number(&mut rest, b'/')?);
+    let total = if rest == b"*" { None } else { Some(u32::try_from(parse_decimal(rest)?).ok()?) };
     let in_order = first <= last && total.is_none_or(|total| last < total);
-    in_order.then_some(ContentRange { first, last, total })
+    (in_order && same_word(unit, b"bytes ")).then_some(ContentRange { first, last, total })
+}
+
+/// The number before `end`, or before the end of the text; both are taken off it.
+fn number(text: &mut &[u8], end: u8) -> Option<u32> {
+    let len = text.iter().position(|b| *b == end).unwrap_or(text.len());
+    let digits = text.split_off(..len)?;
+    text.split_off_first();
+    u32::try_from(parse_decimal(digits)?).ok()
 }

@@ -160,59 +160,43 @@ pub trait Attributes {
 impl Request<'_> {
     /// Writes the whole message, head and body.
     pub fn write(&self, out: &mut Window<'_>) {
-        out.str(self.call.method());
-        out.str(" ");
-        self.call.target(self.url, out);
+        self.call.line(self.url, out);
         out.str(" HTTP/1.1\r\nHost: ");
         host(self.url, out);
-        header(out, "User-Agent", |out| out.str(self.user_agent));
+        out.str("\r\nUser-Agent: ");
+        out.str(self.user_agent);
         match &self.call {
             Call::Authenticate { signature, .. } => {
-                header(out, "X-MEN-Signature", |out| out.base64(signature))
+                out.str("\r\nX-MEN-Signature: ");
+                out.base64(signature);
             }
             Call::Device { token, .. } => {
-                header(out, "Authorization", |out| {
-                    out.str("Bearer ");
-                    out.str(token);
-                });
+                out.str("\r\nAuthorization: Bearer ");
+                out.str(token);
             }
-            Call::Download(download) => download.headers(out),
+            Call::Download(download) => download.fields(out),
         }
-        let mut length = Window::new(&mut [], 0);
-        self.call.body(&mut length);
-        if length.total() > 0 {
-            header(out, "Content-Type", |out| out.str("application/json"));
-            header(out, "Content-Length", |out| out.decimal(length.total().into()));
+        let mut body = Window::new(&mut [], 0);
+        self.call.body(&mut body);
+        if body.total() > 0 {
+            out.str("\r\nContent-Type: application/json\r\nContent-Length: ");
+            out.decimal(body.total().into());
         }
         out.str("\r\n\r\n");
         self.call.body(out);
     }
 }
 
-/// Ends the line before and begins a field.
-fn header(out: &mut Window<'_>, name: &str, value: impl FnOnce(&mut Window<'_>)) {
-    out.str("\r\n");
-    out.str(name);
-    out.str(": ");
-    value(out);
-}
-
 /// Value of `Host` (RFC 9110 §7.2).
 fn host(url: &Url<'_>, out: &mut Window<'_>) {
-    let (open, close) = if url.ipv6 { ("[", "]") } else { ("", "") };
-    out.str(open);
+    out.str(if url.ipv6 { "[" } else { "" });
     out.str(url.host);
-    out.str(close);
+    out.str(if url.ipv6 { "]" } else { "" });
     if !url.has_default_port() {
         out.str(":");
         out.decimal(url.port.into());
     }
 }
-
-const AUTHENTICATION: &str = "/api/devices/v1/authentication/auth_requests";
-const INVENTORY: &str = "/api/devices/v1/inventory/device/attributes";
-const DEPLOYMENTS_V1: &str = "/api/devices/v1/deployments/device/deployments/";
-const DEPLOYMENTS_V2: &str = "/api/devices/v2/deployments/device/deployments/";
 
 impl Call<'_> {
     /// Writes the body alone: what is signed, or hashed to see whether it has changed.
@@ -224,25 +208,13 @@ impl Call<'_> {
         }
     }
 
-    const fn method(&self) -> &'static str {
+    /// Method and target.
+    fn line(&self, url: &Url<'_>, out: &mut Window<'_>) {
         match self {
-            Call::Authenticate { .. } | Call::Device { message: Message::NextV2 { .. }, .. } => "POST",
-            Call::Download(_) | Call::Device { message: Message::NextV1 { .. }, .. } => "GET",
-            Call::Device {
-                message: Message::Status { .. } | Message::Log { .. } | Message::Inventory(_),
-                ..
-            } => "PUT",
-        }
-    }
-
-    fn target(&self, url: &Url<'_>, out: &mut Window<'_>) {
-        match self {
-            Call::Authenticate { .. } => out.str(AUTHENTICATION),
-            Call::Device { message, .. } => message.target(out),
+            Call::Authenticate { .. } => out.str("POST /api/devices/v1/authentication/auth_requests"),
+            Call::Device { message, .. } => message.line(out),
             Call::Download(_) => {
-                if !url.target.starts_with('/') {
-                    out.str("/");
-                }
+                out.str(if url.target.starts_with('/') { "GET " } else { "GET /" });
                 out.str(url.target);
             }
         }
@@ -250,29 +222,22 @@ impl Call<'_> {
 }
 
 impl Download<'_> {
-    fn headers(&self, out: &mut Window<'_>) {
+    fn fields(&self, out: &mut Window<'_>) {
         if let Some((first, last)) = self.range {
-            header(out, "Range", |out| {
-                out.str("bytes=");
-                out.decimal(first.into());
-                out.str("-");
-                if let Some(last) = last {
-                    out.decimal(last.into());
-                }
-            });
+            out.str("\r\nRange: bytes=");
+            out.decimal(first.into());
+            out.str("-");
+            if let Some(last) = last {
+                out.decimal(last.into());
+            }
         }
         // A weak tag never matches (RFC 9110 §13.1.1).
-        if let Some(tag) = self.if_match.filter(|tag| !tag.starts_with("W/")) {
-            header(out, "If-Match", |out| out.str(tag));
+        if let Some(tag) = self.if_match.filter(|tag| !tag.starts_with('W')) {
+            out.str("\r\nIf-Match: ");
+            out.str(tag);
         }
     }
 }
-
-/// What stands before the point in the SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2).
-const SPKI: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 
 impl Authenticate<'_> {
     /// Writes the body, to be hashed and signed.
@@ -281,87 +246,83 @@ impl Authenticate<'_> {
         // A string that holds an object: the server hashes it, and sorts the keys as is done here.
         out.quote(|out| {
             let mut last = None;
-            let mut next = "{";
-            while let Some((key, value)) = smallest_above(self.identity, last) {
-                out.str(next);
-                member(out, key, value);
-                (last, next) = (Some(key), ",");
+            let mut before = "{";
+            while let Some((key, value)) = least_above(self.identity, last) {
+                member(out, before, key, value);
+                (last, before) = (Some(key), ",");
             }
-            out.str("}");
+            out.str(if last.is_some() { "}" } else { "{}" });
         });
-        out.str(",\"pubkey\":");
-        out.quote(|out| self.pem(out));
+        // RFC 7468 with lines of 64 characters. The first 27 bytes of the SubjectPublicKeyInfo (RFC 5480 §2) of a P-256 key are
+        // always the same, its uncompressed point's leading 4 included, and 27 bytes are 36 characters of base64.
+        out.str(",\"pubkey\":\"-----BEGIN PUBLIC KEY-----\\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE");
+        let (_, point) = self.public_key.split_at_checked(1).unwrap_or_default();
+        let (first, second) = point.split_at_checked(21).unwrap_or_default();
+        out.base64(first);
+        out.str("\\n");
+        out.base64(second);
+        out.str("\\n-----END PUBLIC KEY-----\\n\"");
         if let Some(token) = self.tenant_token {
-            out.str(",");
-            member(out, "tenant_token", token);
+            member(out, ",", "tenant_token", token);
         }
         if let Some(tier) = self.tier {
-            out.str(",");
-            member(out, "tier", tier.name());
+            member(out, ",", "tier", tier.name());
         }
         out.str("}");
-    }
-
-    /// RFC 7468, label `PUBLIC KEY`; the server takes no other label.
-    fn pem(&self, out: &mut Window<'_>) {
-        let mut spki = [0; SPKI.len().saturating_add(65)];
-        for (to, from) in spki.iter_mut().zip(SPKI.iter().chain(self.public_key)) {
-            *to = *from;
-        }
-        out.str("-----BEGIN PUBLIC KEY-----\n");
-        for line in spki.chunks(48) {
-            out.base64(line);
-            out.str("\n");
-        }
-        out.str("-----END PUBLIC KEY-----\n");
     }
 }
 
 /// The pair with the least key above `last`.
-fn smallest_above<'a>(pairs: &'a [u8], last: Option<&str>) -> Option<(&'a str, &'a str)> {
-    pairs::iter(pairs)
-        .filter(|(key, _)| last.is_none_or(|last| *key > last))
-        .reduce(|least, pair| if pair.0 < least.0 { pair } else { least })
+fn least_above<'a>(pairs: &'a [u8], last: Option<&str>) -> Option<(&'a str, &'a str)> {
+    let mut least: Option<(&str, &str)> = None;
+    for pair in pairs::iter(pairs) {
+        if last.is_none_or(|last| pair.0 > last) && least.is_none_or(|least| pair.0 < least.0) {
+            least = Some(pair);
+        }
+    }
+    least
 }
 
-fn member(out: &mut Window<'_>, key: &str, value: &str) {
+fn member(out: &mut Window<'_>, before: &str, key: &str, value: &str) {
+    out.str(before);
     out.json_string(key);
     out.str(":");
     out.json_string(value);
 }
 
 impl Message<'_> {
-    fn target(&self, out: &mut Window<'_>) {
+    /// Method and target.
+    fn line(&self, out: &mut Window<'_>) {
         match self {
-            Message::NextV2 { .. } => {
-                out.str(DEPLOYMENTS_V2);
-                out.str("next");
-            }
+            Message::NextV2 { .. } => out.str("POST /api/devices/v2/deployments/device/deployments/next"),
             Message::NextV1 { device_type, artifact_name } => {
-                out.str(DEPLOYMENTS_V1);
-                out.str("next?artifact_name=");
+                out.str("GET /api/devices/v1/deployments/device/deployments/next?artifact_name=");
                 out.percent(artifact_name);
                 out.str("&device_type=");
                 out.percent(device_type);
             }
             Message::Status { id, .. } => deployment(out, id, "/status"),
             Message::Log { id, .. } => deployment(out, id, "/log"),
-            Message::Inventory(_) => out.str(INVENTORY),
+            Message::Inventory(_) => out.str("PUT /api/devices/v1/inventory/device/attributes"),
         }
     }
 
     /// Writes the body alone.
     pub fn body(&self, out: &mut Window<'_>) {
         match self {
-            Message::NextV2 { device_type, provides } => next(out, device_type, provides),
+            Message::NextV2 { device_type, provides } => {
+                member(out, "{\"device_provides\":{", "device_type", device_type);
+                for (key, value) in pairs::iter(provides).filter(|(key, _)| *key != "device_type") {
+                    member(out, ",", key, value);
+                }
+                out.str("}}");
+            }
             Message::NextV1 { .. } => {}
             Message::Status { status, substate, .. } => {
-                out.str("{");
-                member(out, "status", status.name());
+                member(out, "{", "status", status.name());
                 if let Some(substate) = substate {
                     let end = substate.floor_char_boundary(limits::SUBSTATE_MAX);
-                    out.str(",");
-                    member(out, "substate", substate.get(..end).unwrap_or_default());
+                    member(out, ",", "substate", substate.get(..end).unwrap_or_default());
                 }
                 out.str("}");
             }
@@ -372,32 +333,21 @@ impl Message<'_> {
 }
 
 fn deployment(out: &mut Window<'_>, id: &str, what: &str) {
-    out.str(DEPLOYMENTS_V1);
+    out.str("PUT /api/devices/v1/deployments/device/deployments/");
     // A UUID comes out unchanged.
     out.percent(id);
     out.str(what);
 }
 
-fn next(out: &mut Window<'_>, device_type: &str, provides: &[u8]) {
-    out.str("{\"device_provides\":{");
-    member(out, "device_type", device_type);
-    for (key, value) in pairs::iter(provides).filter(|(key, _)| *key != "device_type") {
-        out.str(",");
-        member(out, key, value);
-    }
-    out.str("}}");
-}
-
 fn log(out: &mut Window<'_>, entries: &dyn Entries) {
     out.str("{\"messages\":[");
-    let mut next = "";
+    let mut before = "";
     entries.visit(&mut |entry| {
-        out.str(next);
-        next = ",";
+        out.str(before);
+        before = ",";
         out.str("{\"timestamp\":\"");
         out.put(&time::rfc3339(entry.unix_ms));
-        out.str("\",");
-        member(out, "level", entry.event.level().name());
+        member(out, "\",", "level", entry.event.level().name());
         out.str(",\"message\":");
         out.quote(|out| event::render(entry.event, entry.a, entry.b, entry.s, &mut |piece| out.str(piece)));
         out.str("}");
@@ -407,13 +357,10 @@ fn log(out: &mut Window<'_>, entries: &dyn Entries) {
 
 fn inventory(out: &mut Window<'_>, attributes: &dyn Attributes) {
     out.str("[");
-    let mut next = "";
+    let mut before = "{\"name\":";
     attributes.visit(&mut |name, value| {
-        out.str(next);
-        next = ",";
-        out.str("{");
-        out.json_string("name");
-        out.str(":");
+        out.str(before);
+        before = ",{\"name\":";
         out.json_string(name);
         out.str(",\"value\":");
         match value {
@@ -423,14 +370,13 @@ fn inventory(out: &mut Window<'_>, attributes: &dyn Attributes) {
                 out.decimal(n.unsigned_abs());
             }
             Value::Texts(texts) => {
-                out.str("[");
-                let mut next = "";
+                let mut before = "[";
                 for text in texts {
-                    out.str(next);
-                    next = ",";
+                    out.str(before);
+                    before = ",";
                     out.json_string(text);
                 }
-                out.str("]");
+                out.str(if texts.is_empty() { "[]" } else { "]" });
             }
         }
         out.str("}");

@@ -14,29 +14,29 @@ pub const DER_MAX: usize = 72;
 /// # Errors
 /// [`Error::Signature`] when r or s is zero: no such signature exists.
 pub fn der(raw: &[u8; 64]) -> Result<heapless::Vec<u8, DER_MAX>, Error> {
-    let (r, s) = raw.split_at_checked(32).ok_or(Error::Internal)?;
-    let mut out = heapless::Vec::new();
-    build(r, s, &mut out).ok_or(Error::Signature)?;
+    let mut out = heapless::Vec::from_array([0x30, 0]);
+    for number in raw.chunks(32) {
+        integer(number, &mut out).ok_or(Error::Signature)?;
+    }
+    let len = out.len().wrapping_sub(2);
+    if let (Some(to), Ok(len)) = (out.get_mut(1), u8::try_from(len)) {
+        *to = len;
+    }
     Ok(out)
 }
 
-fn build(r: &[u8], s: &[u8], out: &mut heapless::Vec<u8, DER_MAX>) -> Option<()> {
-    out.extend_from_slice(&[0x30, 0]).ok()?;
-    for number in [r, s] {
-        let first = number.iter().position(|b| *b != 0)?;
-        let (_, digits) = number.split_at_checked(first)?;
-        // A set top bit would make the number negative (X.690 §8.3).
-        let negative = digits.first()? & 0x80 != 0;
-        let len = u8::try_from(digits.len()).ok()?.wrapping_add(u8::from(negative));
-        out.extend_from_slice(&[2, len]).ok()?;
-        if negative {
-            out.push(0).ok()?;
-        }
-        out.extend_from_slice(digits).ok()?;
+/// Adds the shortest form of a number above zero (X.690 §8.3).
+fn integer(number: &[u8], out: &mut heapless::Vec<u8, DER_MAX>) -> Option<()> {
+    let first = number.iter().position(|b| *b != 0)?;
+    let digits = number.get(first..)?;
+    // A set top bit would make it negative, so a zero goes before it.
+    let negative = digits.first()? & 0x80 != 0;
+    let len = digits.len().wrapping_add(usize::from(negative));
+    out.extend_from_slice(&[2, u8::try_from(len).ok()?]).ok()?;
+    if negative {
+        out.push(0).ok()?;
     }
-    let len = u8::try_from(out.len()).ok()?.wrapping_sub(2);
-    *out.get_mut(1)? = len;
-    Some(())
+    out.extend_from_slice(digits).ok()
 }
 
 #[cfg(test)]

@@ -1,126 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two forms of a date that Mender needs: HTTP's (read) and RFC 3339 (written). Times are since 1970-01-01 UTC.
 
-use mender_base::text;
+use mender_base::text::parse_decimal;
 
-const MONTHS: [(&[u8], u8); 12] = [
-    (b"Jan", 31),
-    (b"Feb", 28),
-    (b"Mar", 31),
-    (b"Apr", 30),
-    (b"May", 31),
-    (b"Jun", 30),
-    (b"Jul", 31),
-    (b"Aug", 31),
-    (b"Sep", 30),
-    (b"Oct", 31),
-    (b"Nov", 30),
-    (b"Dec", 31),
-];
-const DAY_S: u64 = 86400;
-/// Last year that RFC 3339 can write.
-const YEAR_MAX: u16 = 9999;
+const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+const DAY_S: u32 = 86400;
+/// Years from here on do not all fit 32 bits of seconds.
+const YEAR_END: u32 = 2106;
 
-const fn is_leap(year: u16) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+const fn year_days(year: u32) -> u32 {
+    // 2100 is the one year in range that the rule of four gets wrong.
+    if year.is_multiple_of(4) && year != 2100 { 366 } else { 365 }
 }
 
-const fn year_days(year: u16) -> u16 {
-    if is_leap(year) { 366 } else { 365 }
+/// Days of a month, 0 for January.
+const fn month_days(year: u32, month: u32) -> u32 {
+    match month {
+        1 => year_days(year).wrapping_sub(337),
+        3 | 5 | 8 | 10 => 30,
+        _ => 31,
+    }
 }
 
-/// Lengths of the months of a year, in days.
-fn months(year: u16) -> impl Iterator<Item = u8> {
-    MONTHS.iter().enumerate().map(move |(i, (_, days))| days.wrapping_add(u8::from(i == 1 && is_leap(year))))
-}
-
-/// Seconds since 1970 of an HTTP date, years 1970…9999.
+/// Seconds since 1970 of an HTTP date, years 1970…2105.
 ///
 /// Takes the three forms that RFC 9110 §5.6.7 asks recipients to take, and is generous about spaces and day names.
 #[must_use]
-pub fn http_date(value: &[u8]) -> Option<u64> {
-    let mut numbers = [0u16; 5];
-    let mut count: usize = 0;
+pub fn http_date(value: &[u8]) -> Option<u32> {
+    let mut numbers = [0u32; 5];
+    let mut places = numbers.iter_mut();
     let mut month = None;
     // `asctime` writes the month before the day and the year at the end.
     let mut asctime = false;
     for word in value.split(|b| !b.is_ascii_alphanumeric()) {
         if word.first().is_some_and(u8::is_ascii_digit) {
-            let number = text::parse_decimal(word).and_then(|n| u16::try_from(n).ok())?;
-            *numbers.get_mut(count)? = number;
-            count = count.wrapping_add(1);
+            *places.next()? = u32::try_from(parse_decimal(word)?).ok()?;
         } else if month.is_none() {
-            month = MONTHS.iter().position(|(name, _)| *name == word);
-            asctime = month.is_some() && count == 0;
+            month = MONTHS.chunks(3).position(|name| name == word);
+            asctime = places.len() == 5;
         }
     }
-    let [day, year, hour, minute, second] = if asctime {
-        let [day, hour, minute, second, year] = numbers;
-        [day, year, hour, minute, second]
-    } else {
-        numbers
-    };
-    // The obsolete form of RFC 850 has two digits; those of a reply that is sent now are of this century.
-    let year = if year < 100 { year.wrapping_add(2000) } else { year };
-    let in_range =
-        count == 5 && (1970..=YEAR_MAX).contains(&year) && hour < 24 && minute < 60 && second <= 60;
-    let month = month.filter(|_| in_range)?;
-    let length = months(year).nth(month).filter(|length| (1..=u16::from(*length)).contains(&day))?;
-    debug_assert!(length >= 28, "of a month");
-    let days = (1970..year).map(|y| u32::from(year_days(y))).fold(0u32, u32::wrapping_add);
-    let days = months(year).take(month).fold(days, |sum, length| sum.wrapping_add(length.into()));
-    let days = days.wrapping_add(u32::from(day)).wrapping_sub(1);
-    let seconds = u64::from(hour)
-        .wrapping_mul(3600)
-        .wrapping_add(u64::from(minute).wrapping_mul(60))
-        .wrapping_add(second.into());
-    Some(u64::from(days).wrapping_mul(DAY_S).wrapping_add(seconds))
+    let whole = places.len() == 0;
+    let [day, mut year, mut hour, mut minute, mut second] = numbers;
+    if asctime {
+        (hour, minute, second, year) = (year, hour, minute, second);
+    }
+    if year < 100 {
+        // The obsolete form of RFC 850 has two digits; a reply that is sent now is of this century.
+        year = year.wrapping_add(2000);
+    }
+    let month = u32::try_from(month?).ok()?;
+    let in_range = whole && (1970..YEAR_END).contains(&year);
+    if !in_range || hour > 23 || minute > 59 || second > 60 || day == 0 || day > month_days(year, month) {
+        return None;
+    }
+    let years = (1970..year).map(year_days);
+    let months = (0..month).map(|month| month_days(year, month));
+    let days = years.chain(months).fold(day.wrapping_sub(1), u32::wrapping_add);
+    let minutes = hour.wrapping_mul(60).wrapping_add(minute);
+    Some(days.wrapping_mul(DAY_S).wrapping_add(minutes.wrapping_mul(60)).wrapping_add(second))
 }
 
-/// `YYYY-MM-DDThh:mm:ss.mmmZ` for milliseconds since 1970; the end of the year 9999 for anything later.
+/// `YYYY-MM-DDThh:mm:ss.mmmZ` for milliseconds since 1970; what is after 2106-02-07 stays there.
 #[must_use]
 pub fn rfc3339(unix_ms: u64) -> [u8; 24] {
-    let (mut seconds, millis) = (unix_ms.wrapping_div(1000), unix_ms % 1000);
-    let mut days = seconds.wrapping_div(DAY_S);
-    seconds %= DAY_S;
-    let mut year = 1970;
-    while let Some(rest) = days.checked_sub(year_days(year).into()) {
-        if year == YEAR_MAX {
-            return *b"9999-12-31T23:59:59.999Z";
-        }
-        days = rest;
-        year = year.saturating_add(1);
+    let seconds = u32::try_from(unix_ms.wrapping_div(1000)).unwrap_or(u32::MAX);
+    let millis = u32::try_from(unix_ms % 1000).unwrap_or(0);
+    let (mut days, mut year, mut month) = (seconds.wrapping_div(DAY_S), 1970, 0);
+    while let Some(rest) = days.checked_sub(year_days(year)) {
+        (days, year) = (rest, year.wrapping_add(1));
     }
-    let mut month: u64 = 1;
-    for length in months(year) {
-        let Some(rest) = days.checked_sub(length.into()) else { break };
-        days = rest;
-        month = month.wrapping_add(1);
+    while let Some(rest) = days.checked_sub(month_days(year, month)) {
+        (days, month) = (rest, month.wrapping_add(1));
     }
+    let seconds = seconds % DAY_S;
     let mut out = *b"0000-00-00T00:00:00.000Z";
-    let (hours, rest) = (seconds.wrapping_div(3600), seconds % 3600);
-    let fields = [
-        (3, u64::from(year)),
-        (6, month),
-        (9, days.wrapping_add(1)),
-        (12, hours),
-        (15, rest.wrapping_div(60)),
-        (18, rest % 60),
-        (22, millis),
-    ];
-    for (last, number) in fields {
-        put(&mut out, last, number);
+    for (end, mut number) in [
+        (4, year),
+        (7, month.wrapping_add(1)),
+        (10, days.wrapping_add(1)),
+        (13, seconds.wrapping_div(3600)),
+        (16, seconds.wrapping_div(60) % 60),
+        (19, seconds % 60),
+        (23, millis),
+    ] {
+        // From the last digit on; zeros are there already.
+        for to in out.iter_mut().take(end).rev() {
+            if number == 0 {
+                break;
+            }
+            *to = b"0123456789".get(usize::try_from(number % 10).unwrap_or(0)).copied().unwrap_or(b'0');
+            number = number.wrapping_div(10);
+        }
     }
     out
-}
-
-/// Adds the digits of a number to the zeros that end at `last`.
-fn put(out: &mut [u8; 24], last: usize, number: u64) {
-    let digits = text::Decimal::new(number);
-    let places = out.iter_mut().take(last.saturating_add(1)).rev();
-    for (to, digit) in places.zip(digits.as_str().bytes().rev()) {
-        *to = digit;
-    }
 }
 
 #[cfg(test)]
@@ -142,7 +115,7 @@ mod tests {
             ("Tue, 29 Feb 2000 12:00:00 GMT", 951_825_600),
             ("Wed, 31 Dec 2025 23:59:59 GMT", 1_767_225_599),
             ("Mon, 01 Mar 2100 00:00:00 GMT", 4_107_542_400),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", 253_402_300_799),
+            ("Wed, 31 Dec 2105 00:00:00 GMT", 4_291_660_800),
         ] {
             assert_eq!(http_date(text.as_bytes()), Some(seconds), "{text}");
         }
@@ -161,8 +134,8 @@ mod tests {
             "Sun, 00 Nov 1994 08:49:37 GMT",
             "Mon, 29 Feb 2100 00:00:00 GMT",
             "Sun, 06 Nov 1969 08:49:37 GMT",
-            "Sun, 06 Nov 10000 08:49:37 GMT",
-            "Sun, 06 Nov 99999 08:49:37 GMT",
+            "Sun, 06 Nov 2106 08:49:37 GMT",
+            "Sun, 06 Nov 9999999999 08:49:37 GMT",
             "Sun, 06 Nov 1994 24:00:00 GMT",
             "Sun, 06 Nov 1994 08:60:37 GMT",
             "Sun, 06 Foo 1994 08:49:37 GMT",
@@ -181,9 +154,10 @@ mod tests {
             (951_825_600_007, "2000-02-29T12:00:00.007Z"),
             (951_868_800_000, "2000-03-01T00:00:00.000Z"),
             (1_767_225_599_999, "2025-12-31T23:59:59.999Z"),
-            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
-            (253_402_300_800_000, "9999-12-31T23:59:59.999Z"),
-            (u64::MAX, "9999-12-31T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (4_294_967_295_999, "2106-02-07T06:28:15.999Z"),
+            (4_294_967_296_000, "2106-02-07T06:28:15.000Z"),
+            (u64::MAX, "2106-02-07T06:28:15.615Z"),
         ] {
             assert_eq!(core::str::from_utf8(&rfc3339(ms)), Ok(text));
         }

@@ -33,7 +33,8 @@ impl<'a> Url<'a> {
     /// # Errors
     /// [`Error::Url`] as [`parse`](Self::parse), and when there is a path or query.
     pub fn server(url: &'a str) -> Result<Self, Error> {
-        Self::split(url).filter(|u| matches!(u.target, "" | "/")).ok_or(Error::Url)
+        let server = Self::parse(url)?;
+        if matches!(server.target, "" | "/") { Ok(server) } else { Err(Error::Url) }
     }
 
     /// Same scheme, host and port: a connection to one serves the other.

@@ -57,7 +57,7 @@ impl<'b> Window<'b> {
         self.quote(|w| w.str(text));
     }
 
-    /// Writes a JSON string around all that `content` writes, which may again be JSON.
+    /// Writes a JSON string around all that `content` writes, which may again be JSON with strings, but no deeper.
     pub fn quote(&mut self, content: impl FnOnce(&mut Self)) {
         self.byte(b'"');
         self.quotes = self.quotes.saturating_add(1);
@@ -76,31 +76,44 @@ impl<'b> Window<'b> {
     /// Writes `text` for a URL: all but the unreserved characters of RFC 3986 §2.3 as `%XX`.
     pub fn percent(&mut self, text: &str) {
         for b in text.bytes() {
-            match b {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => self.byte(b),
-                _ => self.put(&[b'%', hex(b >> 4), hex(b)]),
+            if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+                self.byte(b);
+            } else {
+                self.put(&[b'%', hex(b >> 4), hex(b)]);
             }
         }
     }
 
     fn byte(&mut self, b: u8) {
-        match self.quotes {
-            0 => self.raw(b),
-            1 => self.escaped(b),
-            _ => {
-                let (bytes, len) = escape(b);
-                for b in bytes.iter().take(len) {
-                    self.escaped(*b);
+        if self.quotes == 0 {
+            return self.raw(b);
+        }
+        // RFC 8259 §7.
+        match b {
+            b'"' | b'\\' => {
+                self.within(b'\\');
+                self.within(b);
+            }
+            b'\n' => {
+                self.within(b'\\');
+                self.raw(b'n');
+            }
+            0..=0x1f => {
+                self.within(b'\\');
+                for b in [b'u', b'0', b'0', hex(b >> 4), hex(b)] {
+                    self.raw(b);
                 }
             }
+            _ => self.raw(b),
         }
     }
 
-    fn escaped(&mut self, b: u8) {
-        let (bytes, len) = escape(b);
-        for b in bytes.iter().take(len) {
-            self.raw(*b);
+    /// A quote or backslash of a JSON string, which may itself be within one.
+    fn within(&mut self, b: u8) {
+        if self.quotes > 1 {
+            self.raw(b'\\');
         }
+        self.raw(b);
     }
 
     fn raw(&mut self, b: u8) {
@@ -112,22 +125,9 @@ impl<'b> Window<'b> {
     }
 }
 
-/// A byte as it stands in a JSON string (RFC 8259 §7), and the length of that.
-const fn escape(b: u8) -> ([u8; 6], usize) {
-    match b {
-        b'"' | b'\\' => ([b'\\', b, 0, 0, 0, 0], 2),
-        b'\n' => ([b'\\', b'n', 0, 0, 0, 0], 2),
-        0..=0x1f => ([b'\\', b'u', b'0', b'0', hex(b >> 4), hex(b)], 6),
-        _ => ([b, 0, 0, 0, 0, 0], 1),
-    }
-}
-
 /// The lower half of `b` as a digit.
-const fn hex(b: u8) -> u8 {
-    match b & 15 {
-        d @ 0..=9 => d.wrapping_add(b'0'),
-        d => d.wrapping_sub(10).wrapping_add(b'A'),
-    }
+fn hex(b: u8) -> u8 {
+    b"0123456789ABCDEF".get(usize::from(b & 15)).copied().unwrap_or(b'0')
 }
 
 #[cfg(test)]

@@ -157,7 +157,9 @@ fn no_text_breaks_the_url_and_date_parsers() {
     for round in 0..40_000 {
         let seed = ["https://user@[fe80::1]:8443/a?b#c", "Sun, 06 Nov 1994 08:49:37 GMT"][round % 2];
         let text = mutate(&mut random, seed.as_bytes());
-        assert!(time::http_date(&text).is_none_or(|seconds| time::rfc3339(seconds * 1000)[4] == b'-'));
+        assert!(
+            time::http_date(&text).is_none_or(|seconds| time::rfc3339(u64::from(seconds) * 1000)[4] == b'-')
+        );
         if let Ok(url) = std::str::from_utf8(&text).map_err(drop).and_then(|t| Url::parse(t).map_err(drop)) {
             assert!(!url.host.is_empty() && url.port > 0);
         }
