@@ -357,7 +357,7 @@ impl Call {
         let status = head.status;
         let retry_after_ms = head.retry_after_s.map(|s| s.saturating_mul(1000));
         if let Some(date_s) = head.date_s {
-            cx.boot_unix_ms = date_s.saturating_mul(1000).checked_sub(now_ms);
+            cx.boot_unix_ms = u64::from(date_s).saturating_mul(1000).checked_sub(now_ms);
         }
         let name = if self.authenticating { "authentication" } else { self.what.name() };
         cx.event(Event::Answered, status.into(), 0, name);
