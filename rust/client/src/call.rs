@@ -128,7 +128,7 @@ impl Call {
         let stepped = match self.stage {
             Stage::Start => self.start(cx, now_ms),
             Stage::Sign => self.sign(cx, checkpoint),
-            Stage::Send { sent } => self.send(cx, checkpoint, sent),
+            Stage::Send { sent } => self.send(cx, checkpoint, sent, now_ms),
             Stage::Receive => return self.receive(cx, now_ms),
         };
         match stepped {
@@ -187,12 +187,17 @@ impl Call {
         cx: &mut Context<'_, P>,
         checkpoint: &Checkpoint,
         sent: u32,
+        now_ms: u64,
     ) -> Result<Step<Outcome>, Error> {
         let (len, total) = self.window(cx, checkpoint, sent, false)?;
         let count = cx.send(Channel::Api, len)?;
+        if count == 0 {
+            return Ok(self.silence(cx, now_ms));
+        }
+        self.heard_ms = now_ms;
         let sent = sent.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.stage = if sent >= total { Stage::Receive } else { Stage::Send { sent } };
-        Ok(if count == 0 { Step::Wait(IO_WAIT_MS) } else { Step::Again })
+        Ok(Step::Again)
     }
 
     /// Writes the window of the request (or of its body alone) that begins at `skip` into the IO buffer: its length, and the whole's.
@@ -320,6 +325,7 @@ impl Call {
         }
     }
 
+    /// The peer takes or gives nothing now.
     fn silence<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Step<Outcome> {
         if now_ms.saturating_sub(self.heard_ms) >= cx.config.idle_timeout_ms.into() {
             return self.broken(cx, Error::IdleTimeout, now_ms);

@@ -169,10 +169,23 @@ impl<H: Hasher> Download<H> {
             .write(&mut window);
         let (len, total) = (window.written().len(), window.total());
         let count = cx.send(Channel::Storage, len)?;
+        if count == 0 {
+            return self.silence(cx, now_ms);
+        }
         let sent = sent.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.heard_ms = now_ms;
         self.stage = if sent >= total { Stage::Receive } else { Stage::Send { sent } };
-        Ok(if count == 0 { Step::Wait(IO_WAIT_MS) } else { Step::Again })
+        Ok(Step::Again)
+    }
+
+    /// The peer takes or gives nothing now.
+    fn silence<P: Platform>(
+        &self,
+        cx: &Context<'_, P>,
+        now_ms: u64,
+    ) -> Result<Step<Result<(), Error>>, Error> {
+        let silent = now_ms.saturating_sub(self.heard_ms) >= cx.config.idle_timeout_ms.into();
+        if silent { Err(Error::IdleTimeout) } else { Ok(Step::Wait(IO_WAIT_MS)) }
     }
 
     fn receive<P: Platform<Hasher = H>>(
@@ -188,10 +201,7 @@ impl<H: Hasher> Download<H> {
             }
             match cx.receive(Channel::Storage)? {
                 Received::Data(_) => self.heard_ms = now_ms,
-                Received::Nothing => {
-                    let silent = now_ms.saturating_sub(self.heard_ms) >= cx.config.idle_timeout_ms.into();
-                    return if silent { Err(Error::IdleTimeout) } else { Ok(Step::Wait(IO_WAIT_MS)) };
-                }
+                Received::Nothing => return self.silence(cx, now_ms),
                 Received::Closed => {
                     self.reply.closed()?;
                     return self.end(cx);

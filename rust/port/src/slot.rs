@@ -5,7 +5,7 @@ use crate::Result;
 
 /// The inactive slot. Written once from the start to the end, then read back.
 pub trait Slot {
-    /// Gets ready for an image of `size` bytes. Never called while the running image is unconfirmed: the slot then holds
+    /// Gets ready for an image of `size` bytes; what MCUboot was asked for before is off. May erase two pages. Never called while the running image is unconfirmed: the slot then holds
     /// the image to fall back to.
     ///
     /// # Errors
@@ -16,7 +16,7 @@ pub trait Slot {
     /// Bytes short of a program granule may be kept until the next call or [`Slot::finish`].
     ///
     /// # Errors
-    /// What was appended before is in doubt; the client invalidates the slot.
+    /// The slot is dead until the next [`Slot::begin`]: some of `data` may be written.
     fn write(&mut self, data: &[u8]) -> Result<usize>;
 
     /// Writes what was kept. From now on [`Slot::read`] sees every byte.
@@ -25,8 +25,7 @@ pub trait Slot {
     /// As [`Slot::write`].
     fn finish(&mut self) -> Result<()>;
 
-    /// Reads back `buf.len()` bytes at `offset` of the image that was written; the bytes must be [`Slot::finish`]ed, or lie below a
-    /// granule boundary that was passed.
+    /// Reads back `buf.len()` bytes at `offset` of the image that was written, all or none.
     ///
     /// # Errors
     /// `buf` is then undefined.

@@ -40,7 +40,8 @@ pub trait Transport {
     /// No stream is open afterwards.
     fn open(&mut self, channel: Channel, host: &str, port: u16, tls: bool) -> Result<()>;
 
-    /// Sends a prefix of `data` without waiting; 0 means not now.
+    /// Sends a prefix of `data` without waiting; 0 means not now. After 0 the client offers the same bytes again, as many, or
+    /// closes: a TLS library may hold them already.
     ///
     /// # Errors
     /// The stream is of no more use.
