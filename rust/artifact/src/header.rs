@@ -6,8 +6,8 @@
 //! most 16 different keys do has a chance of one in 30 million and costs a refusal.
 //! Members nobody knows are read over, as the official clients do.
 
-use crate::piece::Note;
-use crate::scratch::{Areas, KeyMark};
+use crate::piece::{Found, Note};
+use crate::scratch::{Areas, KeyMark, Scratch};
 use mender_base::json::{Scanner, Token, text_of};
 use mender_base::{Error, limits};
 
@@ -33,18 +33,21 @@ enum Member {
     Other,
 }
 
+/// The members that are looked at, and in which texts.
+const MEMBERS: [(&str, Member, &[Document]); 7] = [
+    ("format", Member::Format, &[Document::Version]),
+    ("version", Member::Version, &[Document::Version]),
+    ("payloads", Member::Payloads, &[Document::HeaderInfo]),
+    ("type", Member::Type, &[Document::TypeInfo]),
+    ("artifact_provides", Member::Provides, &[Document::HeaderInfo, Document::TypeInfo]),
+    ("artifact_depends", Member::Depends, &[Document::HeaderInfo, Document::TypeInfo]),
+    ("clears_artifact_provides", Member::Clears, &[Document::TypeInfo]),
+];
+
 impl Member {
     fn named(document: Document, name: &str) -> Self {
-        match (document, name) {
-            (Document::Version, "format") => Self::Format,
-            (Document::Version, "version") => Self::Version,
-            (Document::HeaderInfo, "payloads") => Self::Payloads,
-            (Document::TypeInfo, "type") => Self::Type,
-            (Document::HeaderInfo | Document::TypeInfo, "artifact_provides") => Self::Provides,
-            (Document::HeaderInfo | Document::TypeInfo, "artifact_depends") => Self::Depends,
-            (Document::TypeInfo, "clears_artifact_provides") => Self::Clears,
-            _ => Self::Other,
-        }
+        let found = MEMBERS.iter().find(|(known, _, texts)| *known == name && texts.contains(&document));
+        found.map_or(Self::Other, |(_, member, _)| *member)
     }
 
     /// Its bit in [`Header::members`].
@@ -85,15 +88,14 @@ pub(crate) struct Header {
     has_name: bool,
     has_device_type: bool,
     key_len: usize,
+    text_len: usize,
     /// A single value was handed out as [`Note::Depends`]; its end is still to be.
     end_due: bool,
-    provides: usize,
-    depends: usize,
+    provides: u8,
+    depends: u8,
 }
 
 const _: () = assert!(limits::NAME_MAX == limits::PAIR_VALUE_MAX, "`plain` serves both");
-
-type Found = Result<Option<Note>, Error>;
 
 impl Header {
     pub(crate) const fn new() -> Self {
@@ -109,6 +111,7 @@ impl Header {
             has_name: false,
             has_device_type: false,
             key_len: 0,
+            text_len: 0,
             end_due: false,
             provides: 0,
             depends: 0,
@@ -134,23 +137,53 @@ impl Header {
         self.payload_type == PayloadType::Empty
     }
 
-    /// Reads on, at most to the next fact: how many bytes were used, and the fact.
-    pub(crate) fn feed(
-        &mut self,
-        input: &[u8],
-        areas: &mut Areas<'_>,
-    ) -> Result<(usize, Option<Note>), Error> {
+    /// The current text is meta-data.
+    pub(crate) fn is_meta_data(&self) -> bool {
+        self.document == Document::MetaData
+    }
+
+    /// Reads on, at most to the next fact.
+    pub(crate) fn feed(&mut self, input: &mut &[u8], areas: &mut Areas<'_>) -> Found {
         if self.end_due {
             self.end_due = false;
-            return Ok((0, Some(Note::DependsEnd { key: self.key_len })));
+            return Ok(Some(Note::DependsEnd));
         }
         let (used, token) = self.scanner.feed(input, areas.text)?;
-        let note = token.map_or(Ok(None), |token| self.token(token, areas))?;
-        Ok((used, note))
+        *input = input.get(used..).unwrap_or_default();
+        match token {
+            Some(token) => self.token(token, areas),
+            None => Ok(None),
+        }
+    }
+
+    /// The text of the last fact.
+    pub(crate) fn text<'s>(&self, scratch: &'s Scratch) -> &'s str {
+        text_of(scratch.bytes(), self.text_len)
+    }
+
+    /// The key of the last fact.
+    pub(crate) fn key_text<'s>(&self, scratch: &'s Scratch) -> &'s str {
+        text_of(scratch.key(), self.key_len)
+    }
+
+    /// The payload type of header-info; `None` for the empty payload.
+    pub(crate) fn payload_type<'s>(&self, scratch: &'s Scratch) -> Option<&'s str> {
+        match self.payload_type {
+            PayloadType::Named(len) => Some(text_of(scratch.payload_type(), len)),
+            PayloadType::Empty | PayloadType::Unknown => None,
+        }
+    }
+
+    /// Whether the current text had provides, and clears.
+    pub(crate) const fn had(&self) -> (bool, bool) {
+        (self.has(Member::Provides), self.has(Member::Clears))
     }
 
     fn token(&mut self, token: Token, areas: &mut Areas<'_>) -> Found {
         let depth = self.scanner.depth();
+        if let Token::String(len) = token {
+            self.text_len = len;
+        }
         if !self.begun {
             self.begun = true;
             return if token == Token::ObjectStart { Ok(None) } else { Err(self.malformed()) };
@@ -225,10 +258,7 @@ impl Header {
             Document::HeaderInfo if !self.has_name => Err(Error::ArtifactName),
             Document::HeaderInfo if !self.has_device_type => Err(Error::DeviceTypeMissing),
             Document::TypeInfo if !self.has(Member::Type) => Err(Error::TypeInfo),
-            Document::TypeInfo => Ok(Some(Note::TypeInfoEnd {
-                provides: self.has(Member::Provides),
-                clears: self.has(Member::Clears),
-            })),
+            Document::TypeInfo => Ok(Some(Note::TypeInfoEnd)),
             Document::Version | Document::HeaderInfo | Document::MetaData => Ok(None),
         }
     }
@@ -250,7 +280,7 @@ impl Header {
             (3, Token::TooLong { key: true }) => self.in_type = false,
             (3, Token::Null) if self.in_type => {
                 self.payload_type = PayloadType::Empty;
-                return Ok(Some(Note::PayloadType { len: None }));
+                return Ok(Some(Note::PayloadType));
             }
             (3, Token::String(len)) if self.in_type => {
                 let name = plain(areas.text, len)?;
@@ -260,7 +290,7 @@ impl Header {
                 }
                 to.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
                 self.payload_type = PayloadType::Named(len);
-                return Ok(Some(Note::PayloadType { len: Some(len) }));
+                return Ok(Some(Note::PayloadType));
             }
             (3, Token::TooLong { key: false }) if self.in_type => return Err(Error::HeaderLimit),
             (1, Token::ArrayEnd) if self.payload_type != PayloadType::Unknown => {}
@@ -304,16 +334,14 @@ impl Header {
             (2, Token::String(len)) => {
                 plain(areas.text, len)?;
                 let key = areas.key.get(..self.key_len).unwrap_or_default();
-                match (self.document, key) {
-                    (Document::HeaderInfo, b"artifact_name") if len == 0 => Err(Error::ArtifactName),
-                    (Document::HeaderInfo, b"artifact_name") => {
-                        self.has_name = true;
-                        Ok(Some(Note::ArtifactName { len }))
-                    }
-                    (Document::HeaderInfo, b"artifact_group") => Ok(Some(Note::ArtifactGroup { len })),
-                    (Document::HeaderInfo, _) => Ok(None),
-                    _ => Ok(Some(Note::Provides { key: self.key_len, value: len })),
+                if self.document == Document::TypeInfo {
+                    return Ok(Some(Note::Provides));
                 }
+                if key == b"artifact_name" {
+                    self.has_name = true;
+                    return if len > 0 { Ok(Some(Note::ArtifactName)) } else { Err(Error::ArtifactName) };
+                }
+                Ok((key == b"artifact_group").then_some(Note::ArtifactGroup))
             }
             _ => Err(self.misplaced(token)),
         }
@@ -332,9 +360,9 @@ impl Header {
                 plain(areas.text, len)?;
                 self.end_due = depth == 2;
                 self.has_device_type |= areas.key.get(..self.key_len) == Some(b"device_type");
-                Ok(Some(Note::Depends { key: self.key_len, value: len }))
+                Ok(Some(Note::Depends))
             }
-            (2, Token::ArrayEnd) => Ok(Some(Note::DependsEnd { key: self.key_len })),
+            (2, Token::ArrayEnd) => Ok(Some(Note::DependsEnd)),
             _ => Err(self.misplaced(token)),
         }
     }
@@ -343,7 +371,7 @@ impl Header {
     fn clears(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Found {
         match (depth, token) {
             (2, Token::ArrayStart) | (1, Token::ArrayEnd) => Ok(None),
-            (2, Token::String(len)) => plain(areas.text, len).map(|_| Some(Note::Clears { len })),
+            (2, Token::String(len)) => plain(areas.text, len).map(|_| Some(Note::Clears)),
             _ => Err(self.misplaced(token)),
         }
     }
@@ -373,11 +401,11 @@ fn mark(key: &[u8]) -> KeyMark {
 }
 
 /// Notes a key that must not come again.
-fn remember(marks: &mut [KeyMark], count: &mut usize, mark: KeyMark) -> Result<(), Error> {
-    if marks.iter().take(*count).any(|seen| *seen == mark) {
+fn remember(marks: &mut [KeyMark], count: &mut u8, mark: KeyMark) -> Result<(), Error> {
+    if marks.iter().take((*count).into()).any(|seen| *seen == mark) {
         return Err(Error::HeaderKeyTwice);
     }
-    *marks.get_mut(*count).ok_or(Error::HeaderLimit)? = mark;
+    *marks.get_mut(usize::from(*count)).ok_or(Error::HeaderLimit)? = mark;
     *count = count.saturating_add(1);
     Ok(())
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The manifest: SHA-256 of `version`, the header and every payload file, one line each (artifact format v3; §7.4).
 
-use crate::member::compression;
+use crate::member::Member;
+use crate::piece::Found;
 use mender_base::sha256::{Hasher, Sha256};
 use mender_base::text::hex_digit;
 use mender_base::{Error, limits};
@@ -19,12 +20,12 @@ struct File {
 /// What the manifest lists, and which of it was delivered.
 pub(crate) struct Manifest {
     files: [File; limits::FILES_MAX],
-    count: usize,
+    count: u8,
     /// Bit of each file that was begun.
     delivered: u16,
     has_version: bool,
     header: Option<Sha256>,
-    line_len: usize,
+    line_len: u16,
 }
 
 const LINE_MAX: usize = 64 + 2 + DIRECTORY.len() + limits::FILE_NAME_MAX;
@@ -43,51 +44,51 @@ impl Manifest {
     }
 
     /// Takes bytes of the manifest. `line` keeps the current line between calls; `version` is the hash of that member.
-    pub(crate) fn feed<H: Hasher>(
-        &mut self,
-        input: &[u8],
-        line: &mut [u8],
-        version: &Sha256,
-    ) -> Result<(), Error> {
+    pub(crate) fn feed<H: Hasher>(&mut self, input: &[u8], line: &mut [u8], version: &Sha256) -> Found {
         for byte in input {
             if *byte == b'\n' {
-                let whole = line.get(..self.line_len).unwrap_or_default();
+                let whole = line.get(..self.line_len.into()).unwrap_or_default();
                 self.line_len = 0;
                 self.line::<H>(whole, version)?;
                 continue;
             }
-            let to = line.get_mut(..LINE_MAX).and_then(|line| line.get_mut(self.line_len));
+            let to = line.get_mut(..LINE_MAX).and_then(|line| line.get_mut(usize::from(self.line_len)));
             *to.ok_or(Error::Manifest)? = *byte;
             self.line_len = self.line_len.saturating_add(1);
         }
-        Ok(())
+        Ok(None)
     }
 
     fn line<H: Hasher>(&mut self, line: &[u8], version: &Sha256) -> Result<(), Error> {
         let (hash, name) = parse(line).ok_or(Error::Manifest)?;
-        if name == b"version" {
-            if self.has_version {
-                return Err(Error::ManifestTwice);
-            }
-            self.has_version = true;
-            return if hash == *version { Ok(()) } else { Err(Error::VersionHash) };
-        }
-        if let Some(suffix) = name.strip_prefix(b"header.tar") {
-            compression(suffix).map_err(|e| if e == Error::MemberUnknown { Error::Manifest } else { e })?;
-            return if self.header.replace(hash).is_some() { Err(Error::ManifestTwice) } else { Ok(()) };
-        }
-        let name = name.strip_prefix(DIRECTORY).filter(|name| is_file_name(name)).ok_or(Error::Manifest)?;
+        let name = match Member::named(name) {
+            Ok(Member::Version) => return self.version(hash == *version),
+            Ok(Member::Header) if self.header.replace(hash).is_some() => return Err(Error::ManifestTwice),
+            Ok(Member::Header) => return Ok(()),
+            Err(Error::MemberUnknown) => name.strip_prefix(DIRECTORY).filter(|name| is_file_name(name)),
+            Err(error) => return Err(error),
+            Ok(_) => None,
+        };
+        let name = name.ok_or(Error::Manifest)?;
         let name = name_hash::<H>(name);
         if self.find(&name).is_some() {
             return Err(Error::ManifestTwice);
         }
-        *self.files.get_mut(self.count).ok_or(Error::ManifestFull)? = File { name, hash };
+        *self.files.get_mut(usize::from(self.count)).ok_or(Error::ManifestFull)? = File { name, hash };
         self.count = self.count.saturating_add(1);
         Ok(())
     }
 
+    fn version(&mut self, same: bool) -> Result<(), Error> {
+        if self.has_version {
+            return Err(Error::ManifestTwice);
+        }
+        self.has_version = true;
+        if same { Ok(()) } else { Err(Error::VersionHash) }
+    }
+
     fn listed(&self) -> &[File] {
-        self.files.get(..self.count).unwrap_or_default()
+        self.files.get(..self.count.into()).unwrap_or_default()
     }
 
     fn find(&self, name: &NameHash) -> Option<usize> {
@@ -127,7 +128,7 @@ impl Manifest {
 
     /// Every listed file was delivered.
     pub(crate) fn is_complete(&self) -> bool {
-        (0..self.count).all(|place| self.delivered & bit(place) != 0)
+        self.delivered == bit(self.count.into()).wrapping_sub(1)
     }
 }
 

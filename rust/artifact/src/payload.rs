@@ -2,7 +2,7 @@
 //! The payload files in `data/0000.tar` (artifact format v3; §7.8).
 
 use crate::manifest::Manifest;
-use crate::piece::Note;
+use crate::piece::{Found, Note};
 use mender_base::Error;
 use mender_base::sha256::{Hasher, Sha256};
 
@@ -21,38 +21,32 @@ impl Payload {
         Self { place: 0, count: 0, offset: 0 }
     }
 
-    const fn index(&self) -> u8 {
+    /// Place of the file in the artifact, from 0.
+    pub(crate) const fn index(&self) -> u8 {
         self.count.saturating_sub(1)
     }
 
     /// A file begins.
-    pub(crate) fn begin<H: Hasher>(
-        &mut self,
-        manifest: &mut Manifest,
-        name: &[u8],
-        size: u32,
-    ) -> Result<Note, Error> {
+    pub(crate) fn begin<H: Hasher>(&mut self, manifest: &mut Manifest, name: &[u8]) -> Found {
         self.place = manifest.begin_file::<H>(name)?;
         self.count = self.count.saturating_add(1);
         self.offset = 0;
-        Ok(Note::FileStart { index: self.index(), name: name.len(), size })
+        Ok(Some(Note::FileStart))
     }
 
-    /// `len` bytes of the file have come.
-    pub(crate) const fn offer(&self, len: usize) -> Note {
-        Note::Payload { index: self.index(), offset: self.offset, len }
+    /// Bytes of the file that were taken.
+    pub(crate) const fn offset(&self) -> u32 {
+        self.offset
     }
 
-    /// `len` of them were taken.
-    pub(crate) fn take(&mut self, len: usize) -> Result<(), Error> {
-        let len = u32::try_from(len).ok().ok_or(Error::Internal)?;
-        self.offset = self.offset.checked_add(len).ok_or(Error::Internal)?;
-        Ok(())
+    /// `len` bytes of the file were taken.
+    pub(crate) const fn take(&mut self, len: u32) {
+        self.offset = self.offset.saturating_add(len);
     }
 
     /// The file has ended, with this hash.
-    pub(crate) fn end(&self, manifest: &Manifest, hash: &Sha256) -> Result<Note, Error> {
+    pub(crate) fn end(&self, manifest: &Manifest, hash: &Sha256) -> Found {
         let same = manifest.is_file(self.place, hash);
-        if same { Ok(Note::FileEnd { index: self.index() }) } else { Err(Error::FileHash) }
+        if same { Ok(Some(Note::FileEnd)) } else { Err(Error::FileHash) }
     }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the reader hands out.
 
-use crate::scratch::Scratch;
-use mender_base::json::text_of;
+use mender_base::Error;
 use mender_base::sha256::Sha256;
 
 /// One thing the artifact said. Pieces come in the order of the artifact.
@@ -86,67 +85,30 @@ pub enum Piece<'s, 'i> {
     End,
 }
 
-/// A [`Piece`] by lengths, for inside the reader.
-#[derive(Clone, Copy)]
+/// Which [`Piece`] comes; what is in it is where it was read, until the next call.
+///
+/// As wide as [`Error`], so that a result of either is two registers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
 pub(crate) enum Note {
-    Signature { len: usize },
+    Signature,
     Unsigned,
-    ArtifactName { len: usize },
-    ArtifactGroup { len: usize },
-    PayloadType { len: Option<usize> },
-    Depends { key: usize, value: usize },
-    DependsEnd { key: usize },
-    Provides { key: usize, value: usize },
-    Clears { len: usize },
-    TypeInfoEnd { provides: bool, clears: bool },
-    MetaData { len: usize },
+    ArtifactName,
+    ArtifactGroup,
+    PayloadType,
+    Depends,
+    DependsEnd,
+    Provides,
+    Clears,
+    TypeInfoEnd,
+    MetaData,
     MetaDataEnd,
     HeaderEnd,
-    FileStart { index: u8, name: usize, size: u32 },
-    Payload { index: u8, offset: u32, len: usize },
-    FileEnd { index: u8 },
+    FileStart,
+    Payload,
+    FileEnd,
     End,
 }
 
-impl Note {
-    /// The piece. `used` and `coming` are the input before and after the point that was reached.
-    pub(crate) fn piece<'s, 'i>(
-        self,
-        scratch: &'s Scratch,
-        manifest: &Sha256,
-        used: &'i [u8],
-        coming: &'i [u8],
-    ) -> Piece<'s, 'i> {
-        let text = |len| text_of(scratch.text(), len);
-        let key_text = |len| text_of(scratch.key(), len);
-        match self {
-            Note::Signature { len } => Piece::Signature {
-                manifest: *manifest,
-                signature: scratch.bytes().get(..len).unwrap_or_default(),
-            },
-            Note::Unsigned => Piece::Unsigned,
-            Note::ArtifactName { len } => Piece::ArtifactName(text(len)),
-            Note::ArtifactGroup { len } => Piece::ArtifactGroup(text(len)),
-            Note::PayloadType { len } => {
-                Piece::PayloadType(len.map(|len| text_of(scratch.payload_type(), len)))
-            }
-            Note::Depends { key, value } => Piece::Depends { key: key_text(key), value: text(value) },
-            Note::DependsEnd { key } => Piece::DependsEnd { key: key_text(key) },
-            Note::Provides { key, value } => Piece::Provides { key: key_text(key), value: text(value) },
-            Note::Clears { len } => Piece::Clears(text(len)),
-            Note::TypeInfoEnd { provides, clears } => Piece::TypeInfoEnd { provides, clears },
-            Note::MetaData { len } => {
-                let start = used.len().saturating_sub(len);
-                Piece::MetaData(used.get(start..).unwrap_or_default())
-            }
-            Note::MetaDataEnd => Piece::MetaDataEnd,
-            Note::HeaderEnd => Piece::HeaderEnd,
-            Note::FileStart { index, name, size } => Piece::FileStart { index, name: text(name), size },
-            Note::Payload { index, offset, len } => {
-                Piece::Payload { index, offset, data: coming.get(..len).unwrap_or_default() }
-            }
-            Note::FileEnd { index } => Piece::FileEnd { index },
-            Note::End => Piece::End,
-        }
-    }
-}
+/// What came of reading on.
+pub(crate) type Found = Result<Option<Note>, Error>;

@@ -5,10 +5,11 @@ use crate::header::{Document, Header};
 use crate::manifest::Manifest;
 use crate::member::Member;
 use crate::payload::Payload;
-use crate::piece::{Note, Piece};
+use crate::piece::{Found, Note, Piece};
 use crate::scratch::Scratch;
 use crate::signature::Signature;
-use crate::tar::{self, Kind, Level, Step};
+use crate::tar::{self, Level, Step};
+use mender_base::json::text_of;
 use mender_base::sha256::{Hasher, Sha256};
 use mender_base::{Error, limits};
 
@@ -37,14 +38,12 @@ enum Stage {
     Failed(Error),
 }
 
-/// Last entry of `header.tar` that was begun.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum HeaderEntry {
-    None,
-    HeaderInfo,
-    TypeInfo,
-    MetaData,
-}
+/// The entries of `header.tar` in their order; the last one may be left out.
+const HEADER_ENTRIES: [(&[u8], Document); 3] = [
+    (b"header-info", Document::HeaderInfo),
+    (b"headers/0000/type-info", Document::TypeInfo),
+    (b"headers/0000/meta-data", Document::MetaData),
+];
 
 /// The reader of one artifact. See the [crate] for how to drive it.
 pub struct Reader<H: Hasher> {
@@ -60,7 +59,8 @@ pub struct Reader<H: Hasher> {
     manifest: Manifest,
     signature: Signature,
     header: Header,
-    header_entry: HeaderEntry,
+    /// Entries of `header.tar` that were begun.
+    header_entries: u8,
     /// The current entry of `header.tar` is a JSON text.
     in_text: bool,
     payload: Payload,
@@ -82,7 +82,7 @@ impl<H: Hasher> Reader<H> {
             manifest: Manifest::new(),
             signature: Signature::new(),
             header: Header::new(),
-            header_entry: HeaderEntry::None,
+            header_entries: 0,
             in_text: false,
             payload: Payload::new(),
             scratch: Scratch::new(),
@@ -102,22 +102,21 @@ impl<H: Hasher> Reader<H> {
         if let Stage::Failed(error) = self.stage {
             return Err(error);
         }
-        let mut used: usize = 0;
+        let mut rest = input;
         loop {
-            let rest = input.get(used..).unwrap_or_default();
-            let (now, note) = match self.step(rest) {
-                Ok(step) => step,
+            let before = rest;
+            let note = match self.step(&mut rest) {
+                Ok(note) => note,
                 Err(error) => {
                     self.stage = Stage::Failed(error);
                     return Err(error);
                 }
             };
-            used = used.saturating_add(now);
+            let used = input.len().saturating_sub(rest.len());
             if let Some(note) = note {
-                let (before, coming) = input.split_at_checked(used).unwrap_or((input, &[]));
-                return Ok((used, Some(note.piece(&self.scratch, &self.digest, before, coming))));
+                return Ok((used, Some(self.piece(note, before, rest))));
             }
-            if rest.is_empty() {
+            if before.is_empty() {
                 return Ok((used, None));
             }
         }
@@ -130,12 +129,13 @@ impl<H: Hasher> Reader<H> {
     /// [`Error::Internal`] when no payload file is being read, or when it has fewer bytes left.
     pub fn take(&mut self, taken: &[u8]) -> Result<(), Error> {
         let in_file = self.stage == Stage::Data && self.inner.is_in_entry();
-        if !in_file {
+        let len = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+        if !in_file || len > self.inner.left() {
             return Err(Error::Internal);
         }
-        self.inner.consume(taken.len())?;
-        self.outer.consume(taken.len())?;
-        self.payload.take(taken.len())?;
+        self.inner.consume(taken.len());
+        self.outer.consume(taken.len());
+        self.payload.take(len);
         self.hash.update(taken);
         Ok(())
     }
@@ -173,26 +173,72 @@ impl<H: Hasher> Reader<H> {
         }
     }
 
-    fn step(&mut self, input: &[u8]) -> Result<(usize, Option<Note>), Error> {
+    /// The piece, which was found between `before` and `rest` of the input.
+    fn piece<'s, 'i>(&'s self, note: Note, before: &'i [u8], rest: &'i [u8]) -> Piece<'s, 'i> {
+        let (header, scratch) = (&self.header, &self.scratch);
+        let index = self.payload.index();
+        match note {
+            Note::Signature => {
+                let signature = scratch.bytes().get(..self.signature.len()).unwrap_or_default();
+                Piece::Signature { manifest: self.digest, signature }
+            }
+            Note::Unsigned => Piece::Unsigned,
+            Note::ArtifactName => Piece::ArtifactName(header.text(scratch)),
+            Note::ArtifactGroup => Piece::ArtifactGroup(header.text(scratch)),
+            Note::PayloadType => Piece::PayloadType(header.payload_type(scratch)),
+            Note::Depends => Piece::Depends { key: header.key_text(scratch), value: header.text(scratch) },
+            Note::DependsEnd => Piece::DependsEnd { key: header.key_text(scratch) },
+            Note::Provides => Piece::Provides { key: header.key_text(scratch), value: header.text(scratch) },
+            Note::Clears => Piece::Clears(header.text(scratch)),
+            Note::TypeInfoEnd => {
+                let (provides, clears) = header.had();
+                Piece::TypeInfoEnd { provides, clears }
+            }
+            Note::MetaData => {
+                let len = before.len().saturating_sub(rest.len());
+                Piece::MetaData(before.get(..len).unwrap_or_default())
+            }
+            Note::MetaDataEnd => Piece::MetaDataEnd,
+            Note::HeaderEnd => Piece::HeaderEnd,
+            Note::FileStart => {
+                let name = text_of(scratch.bytes(), self.tar.name_len());
+                Piece::FileStart { index, name, size: self.inner.left() }
+            }
+            Note::Payload => {
+                Piece::Payload { index, offset: self.payload.offset(), data: self.inner.content(rest) }
+            }
+            Note::FileEnd => Piece::FileEnd { index },
+            Note::End => Piece::End,
+        }
+    }
+
+    fn step(&mut self, input: &mut &[u8]) -> Found {
         if self.stage == Stage::Verdict {
             return Err(Error::Internal);
         }
-        let (used, step) = self.outer.step(&mut self.tar, self.scratch.all(), input)?;
-        let note = match step {
-            Step::More => None,
-            Step::Entry(kind) => self.member_start(kind)?,
-            Step::Data(len) => return self.content(input.get(..len).unwrap_or_default()),
-            Step::EntryEnd => self.member_end()?,
-            Step::End => Some(self.end()?),
-        };
-        Ok((used, note))
+        match self.outer.step(&mut self.tar, self.scratch.all(), input)? {
+            Step::More => Ok(None),
+            Step::File => self.member_start(),
+            Step::Directory => Err(Error::TarType),
+            Step::Data => {
+                let data = self.outer.content(input);
+                let mut rest = data;
+                let note = self.content(&mut rest)?;
+                let used = data.len().saturating_sub(rest.len());
+                if self.stage != Stage::Data {
+                    self.hash.update(data.get(..used).unwrap_or_default());
+                }
+                self.outer.consume(used);
+                *input = input.get(used..).unwrap_or_default();
+                Ok(note)
+            }
+            Step::EntryEnd => self.member_end(),
+            Step::End => self.end(),
+        }
     }
 
-    fn member_start(&mut self, kind: Kind) -> Result<Option<Note>, Error> {
-        if kind != Kind::File {
-            return Err(Error::TarType);
-        }
-        let name = self.scratch.text().get(..self.tar.name_len()).unwrap_or_default();
+    fn member_start(&mut self) -> Found {
+        let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
         let member = Member::named(name)?;
         let (stage, limit) = match (self.stage, member) {
             (Stage::Start, Member::Version) => (Stage::Version, limits::VERSION_MAX),
@@ -217,135 +263,109 @@ impl<H: Hasher> Reader<H> {
     }
 
     /// Takes bytes of the current member.
-    fn content(&mut self, data: &[u8]) -> Result<(usize, Option<Note>), Error> {
-        let mut note = None;
-        let used = match self.stage {
-            Stage::Version => self.header.feed(data, &mut self.scratch.areas()?)?.0,
+    fn content(&mut self, data: &mut &[u8]) -> Found {
+        match self.stage {
+            Stage::Version => self.header.feed(data, &mut self.scratch.areas()?),
             Stage::Manifest => {
-                self.manifest.feed::<H>(data, self.scratch.all(), &self.digest)?;
-                data.len()
+                self.manifest.feed::<H>(core::mem::take(data), self.scratch.all(), &self.digest)
             }
-            Stage::Signature => {
-                self.signature.feed(data, self.scratch.all())?;
-                data.len()
-            }
+            Stage::Signature => self.signature.feed(core::mem::take(data), self.scratch.all()),
             // An inflater would stand here, between the member and the archive in it.
-            Stage::Header | Stage::Data => {
-                let (used, found) = self.archive(data)?;
-                note = found;
-                used
-            }
+            Stage::Header | Stage::Data => self.archive(data),
             Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed(_) => {
-                return Err(Error::Internal);
+                Err(Error::Internal)
             }
-        };
-        if self.stage != Stage::Data {
-            self.hash.update(data.get(..used).unwrap_or_default());
         }
-        self.outer.consume(used)?;
-        Ok((used, note))
     }
 
     /// Takes bytes of the archive in the header or data member.
-    fn archive(&mut self, data: &[u8]) -> Result<(usize, Option<Note>), Error> {
-        let (used, step) = {
-            let text = self.scratch.areas()?.text;
-            self.inner.step(&mut self.tar, text, data)?
-        };
+    fn archive(&mut self, data: &mut &[u8]) -> Found {
+        let before = data.len();
+        let step = self.inner.step(&mut self.tar, self.scratch.areas()?.text, data)?;
         let in_header = self.stage == Stage::Header;
-        let note = match step {
-            Step::More => None,
-            Step::Entry(kind) => {
-                let before = u32::try_from(used).unwrap_or(u32::MAX);
-                if !self.inner.fits(self.outer.left().saturating_sub(before)) {
+        match step {
+            Step::More | Step::End => Ok(None),
+            Step::Directory if in_header => {
+                // Go's reader skips directories here.
+                self.in_text = false;
+                Ok(None)
+            }
+            Step::Directory => Err(Error::TarType),
+            Step::File => {
+                let used = u32::try_from(before.saturating_sub(data.len())).unwrap_or(u32::MAX);
+                if !self.inner.fits(self.outer.left().saturating_sub(used)) {
                     return Err(Error::TarSize);
                 }
-                if in_header { self.header_entry_start(kind)? } else { Some(self.file_start(kind)?) }
+                if in_header { self.header_entry_start() } else { self.file_start() }
             }
-            Step::Data(len) if in_header => {
-                return self.header_text(data.get(..len).unwrap_or_default());
-            }
-            Step::Data(len) => Some(self.payload.offer(len)),
-            Step::EntryEnd if in_header => self.header_entry_end()?,
-            Step::EntryEnd => Some(self.payload.end(&self.manifest, &self.hash.clone().finish())?),
-            Step::End => None,
-        };
-        Ok((used, note))
+            Step::Data if in_header => self.header_text(data),
+            Step::Data => Ok(Some(Note::Payload)),
+            Step::EntryEnd if in_header => self.header_entry_end(),
+            Step::EntryEnd => self.payload.end(&self.manifest, &self.hash.clone().finish()),
+        }
     }
 
-    fn header_entry_start(&mut self, kind: Kind) -> Result<Option<Note>, Error> {
-        self.in_text = kind == Kind::File;
-        if !self.in_text {
-            // Go's reader skips directories here.
-            return Ok(None);
-        }
-        let name = self.scratch.text().get(..self.tar.name_len()).unwrap_or_default();
-        let (entry, document) = match (name, self.header_entry) {
-            (b"header-info", HeaderEntry::None) => (HeaderEntry::HeaderInfo, Document::HeaderInfo),
-            (b"headers/0000/type-info", HeaderEntry::HeaderInfo) => {
-                (HeaderEntry::TypeInfo, Document::TypeInfo)
-            }
-            (b"headers/0000/meta-data", HeaderEntry::TypeInfo) => (HeaderEntry::MetaData, Document::MetaData),
-            (b"header-info" | b"headers/0000/type-info" | b"headers/0000/meta-data", _) => {
-                return Err(Error::MemberOrder);
-            }
-            _ if name.starts_with(b"scripts/") => return Err(Error::StateScripts),
-            _ => return Err(Error::MemberUnknown),
+    fn header_entry_start(&mut self) -> Found {
+        let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
+        let Some(place) = HEADER_ENTRIES.iter().position(|(known, _)| *known == name) else {
+            let script = name.starts_with(b"scripts/");
+            return Err(if script { Error::StateScripts } else { Error::MemberUnknown });
         };
+        let (_, document) = HEADER_ENTRIES.get(usize::from(self.header_entries)).ok_or(Error::MemberOrder)?;
+        if place != usize::from(self.header_entries) {
+            return Err(Error::MemberOrder);
+        }
+        self.header_entries = self.header_entries.saturating_add(1);
         let size = self.inner.left();
         if size > limits::HEADER_JSON_MAX {
             return Err(Error::MemberSize);
         }
-        if entry == HeaderEntry::MetaData {
-            // The tool writes an empty one where there is none.
-            self.in_text = size > 0;
-            if self.in_text && self.header.is_empty_payload() {
-                return Err(Error::EmptyPayload);
-            }
+        let meta_data = *document == Document::MetaData;
+        // The tool writes an empty one where there is none.
+        self.in_text = size > 0 || !meta_data;
+        if self.in_text && meta_data && self.header.is_empty_payload() {
+            return Err(Error::EmptyPayload);
         }
-        self.header_entry = entry;
-        self.header.begin(document);
+        self.header.begin(*document);
         Ok(None)
     }
 
-    fn header_text(&mut self, text: &[u8]) -> Result<(usize, Option<Note>), Error> {
+    fn header_text(&mut self, data: &mut &[u8]) -> Found {
+        let text = self.inner.content(data);
+        let mut rest = text;
         let areas = &mut self.scratch.areas()?;
-        if self.header_entry != HeaderEntry::MetaData {
-            let (used, note) = self.header.feed(text, areas)?;
-            self.inner.consume(used)?;
-            return Ok((used, note));
+        let mut note = self.header.feed(&mut rest, areas)?;
+        if self.header.is_meta_data() {
+            while !rest.is_empty() {
+                self.header.feed(&mut rest, areas)?;
+            }
+            note = Some(Note::MetaData);
         }
-        let mut used: usize = 0;
-        while used < text.len() {
-            let (now, _) = self.header.feed(text.get(used..).unwrap_or_default(), areas)?;
-            used = used.saturating_add(now);
-        }
-        self.inner.consume(used)?;
-        Ok((used, Some(Note::MetaData { len: used })))
+        let used = text.len().saturating_sub(rest.len());
+        self.inner.consume(used);
+        *data = data.get(used..).unwrap_or_default();
+        Ok(note)
     }
 
-    fn header_entry_end(&mut self) -> Result<Option<Note>, Error> {
+    fn header_entry_end(&mut self) -> Found {
         if !self.in_text {
             return Ok(None);
         }
         self.header.end()?;
-        Ok((self.header_entry == HeaderEntry::MetaData).then_some(Note::MetaDataEnd))
+        Ok(self.header.is_meta_data().then_some(Note::MetaDataEnd))
     }
 
-    fn file_start(&mut self, kind: Kind) -> Result<Note, Error> {
-        if kind != Kind::File {
-            return Err(Error::TarType);
-        }
+    fn file_start(&mut self) -> Found {
         if self.header.is_empty_payload() {
             return Err(Error::EmptyPayload);
         }
-        let name = self.scratch.text().get(..self.tar.name_len()).unwrap_or_default();
+        let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
         self.hash = H::new();
-        self.payload.begin::<H>(&mut self.manifest, name, self.inner.left())
+        self.payload.begin::<H>(&mut self.manifest, name)
     }
 
     /// The member has ended: what it was for is checked before anything else is read.
-    fn member_end(&mut self) -> Result<Option<Note>, Error> {
+    fn member_end(&mut self) -> Found {
         let hash = self.hash.clone().finish();
         match self.stage {
             Stage::Version => {
@@ -359,18 +379,14 @@ impl<H: Hasher> Reader<H> {
                 Ok(None)
             }
             Stage::Signature => {
-                let len = self.signature.end()?;
+                self.signature.end()?;
                 self.stage = Stage::Verdict;
-                Ok(Some(Note::Signature { len }))
+                Ok(Some(Note::Signature))
             }
             Stage::Header | Stage::Data if !self.inner.has_ended() => Err(Error::ArtifactTruncated),
-            Stage::Header => match self.header_entry {
-                HeaderEntry::None | HeaderEntry::HeaderInfo => Err(Error::MemberOrder),
-                HeaderEntry::TypeInfo | HeaderEntry::MetaData if self.manifest.is_header(&hash) => {
-                    Ok(Some(Note::HeaderEnd))
-                }
-                HeaderEntry::TypeInfo | HeaderEntry::MetaData => Err(Error::HeaderHash),
-            },
+            Stage::Header if self.header_entries < 2 => Err(Error::MemberOrder),
+            Stage::Header if self.manifest.is_header(&hash) => Ok(Some(Note::HeaderEnd)),
+            Stage::Header => Err(Error::HeaderHash),
             Stage::Data => Ok(None),
             Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed(_) => {
                 Err(Error::Internal)
@@ -379,7 +395,7 @@ impl<H: Hasher> Reader<H> {
     }
 
     /// The end marker of the artifact.
-    fn end(&mut self) -> Result<Note, Error> {
+    fn end(&mut self) -> Found {
         if self.stage != Stage::Data {
             return Err(Error::MemberOrder);
         }
@@ -387,6 +403,6 @@ impl<H: Hasher> Reader<H> {
             return Err(Error::FileMissing);
         }
         self.stage = Stage::End;
-        Ok(Note::End)
+        Ok(Some(Note::End))
     }
 }

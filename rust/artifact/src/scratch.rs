@@ -37,12 +37,8 @@ impl Scratch {
         &mut self.0
     }
 
+    /// The same to read; the text area of the header is its start.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The text area.
-    pub(crate) fn text(&self) -> &[u8] {
         &self.0
     }
 

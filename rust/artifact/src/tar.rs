@@ -10,23 +10,21 @@
 use mender_base::{Error, limits};
 
 const BLOCK: u16 = 512;
-
-/// What an entry is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Directory,
-}
+/// One more than the zeros that may follow the end marker.
+const TRAILER_MAX: u32 = limits::TRAILING_ZERO_BLOCKS_MAX * 512 + 1;
 
 /// What [`Level::step`] came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
 pub(crate) enum Step {
     /// Nothing to tell.
     More,
-    /// An entry begins; its name is in the lent buffer.
-    Entry(Kind),
-    /// The next bytes of input, this many, are content. They are not used until [`Level::consume`] says so.
-    Data(usize),
+    /// A file begins; its name is in the lent buffer.
+    File,
+    /// A directory, which has no content.
+    Directory,
+    /// The next byte of input is content: see [`Level::content`].
+    Data,
     /// All content of the entry was consumed.
     EntryEnd,
     /// The end marker is complete.
@@ -46,16 +44,16 @@ enum At {
 /// A position in one archive.
 pub(crate) struct Level {
     at: At,
-    /// Content of the current entry that is still to come.
+    /// Content of the current entry that is still to come; after the end marker, zeros that may.
     left: u32,
     padding: u32,
-    /// Zero bytes seen of the end marker and after it.
-    zeros: u32,
+    /// The last block was the first half of the end marker.
+    half_ended: bool,
 }
 
 impl Level {
     pub(crate) const fn new() -> Self {
-        Self { at: At::Header, left: 0, padding: 0, zeros: 0 }
+        Self { at: At::Header, left: 0, padding: 0, half_ended: false }
     }
 
     /// Content of the current entry that is still to come, bytes.
@@ -78,71 +76,63 @@ impl Level {
         self.at == At::Data
     }
 
-    /// Counts `n` bytes of content as used.
-    pub(crate) fn consume(&mut self, n: usize) -> Result<(), Error> {
-        let n = u32::try_from(n).ok().ok_or(Error::Internal)?;
-        self.left = self.left.checked_sub(n).ok_or(Error::Internal)?;
-        Ok(())
+    /// Counts `n` bytes of content as used, of those that [`Step::Data`] offered.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.left = less(self.left, n);
     }
 
-    /// Reads on: how many bytes of `input` were used, and what came of it. `name` receives the name of the entry.
+    /// The part of `input` that is content of the entry. It is not used until [`Level::consume`] says so.
+    pub(crate) fn content<'i>(&self, input: &'i [u8]) -> &'i [u8] {
+        first(input, self.left)
+    }
+
+    /// Reads on. `name` receives the name of the entry.
     pub(crate) fn step(
         &mut self,
         header: &mut Header,
         name: &mut [u8],
-        input: &[u8],
-    ) -> Result<(usize, Step), Error> {
+        input: &mut &[u8],
+    ) -> Result<Step, Error> {
         match self.at {
-            At::Header => {
-                let (used, whole) = header.feed(input, name);
-                let step = if whole { self.block(header)? } else { Step::More };
-                Ok((used, step))
-            }
-            At::Extended => {
-                let body = first(input, self.left);
-                for byte in body {
-                    header.pax.feed(*byte, name, &mut header.name_len)?;
+            At::Header => return if header.feed(input, name) { self.block(header) } else { Ok(Step::More) },
+            At::Extended | At::Ignored => {
+                let body = take(input, self.left);
+                self.consume(body.len());
+                if self.at == At::Extended {
+                    for byte in body {
+                        header.pax.feed(*byte, name, &mut header.name_len)?;
+                    }
+                    if self.left == 0 {
+                        header.pax.end()?;
+                    }
                 }
-                self.consume(body.len())?;
-                if self.left == 0 {
-                    header.pax.end()?;
-                    self.at = At::Padding;
-                }
-                Ok((body.len(), Step::More))
-            }
-            At::Ignored => {
-                let used = first(input, self.left).len();
-                self.consume(used)?;
                 if self.left == 0 {
                     self.at = At::Padding;
                 }
-                Ok((used, Step::More))
             }
-            At::Data if self.left == 0 => {
+            At::Data if self.left > 0 => return Ok(if input.is_empty() { Step::More } else { Step::Data }),
+            At::Data => {
                 self.at = At::Padding;
-                Ok((0, Step::EntryEnd))
+                return Ok(Step::EntryEnd);
             }
-            At::Data if input.is_empty() => Ok((0, Step::More)),
-            At::Data => Ok((0, Step::Data(first(input, self.left).len()))),
             At::Padding => {
-                let used = first(input, self.padding).len();
-                self.padding = self.padding.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX));
+                let skipped = take(input, self.padding).len();
+                self.padding = less(self.padding, skipped);
                 if self.padding == 0 {
                     header.restart();
                     self.at = At::Header;
                 }
-                Ok((used, Step::More))
             }
             At::Trailer => {
-                let more = u32::try_from(input.len()).ok().ok_or(Error::TarEnd)?;
-                self.zeros = self.zeros.saturating_add(more);
-                let limit = limits::TRAILING_ZERO_BLOCKS_MAX.saturating_mul(BLOCK.into());
-                if self.zeros > limit || input.iter().any(|byte| *byte != 0) {
+                self.left = less(self.left, input.len());
+                // At zero the limit was reached or passed.
+                if self.left == 0 || input.iter().any(|byte| *byte != 0) {
                     return Err(Error::TarEnd);
                 }
-                Ok((input.len(), Step::More))
+                *input = &[];
             }
         }
+        Ok(Step::More)
     }
 
     /// Acts on a whole header block.
@@ -153,22 +143,22 @@ impl Level {
                 return Err(Error::TarPax);
             }
             header.restart();
-            self.zeros = self.zeros.saturating_add(1);
-            if self.zeros < 2 {
+            if !self.half_ended {
+                self.half_ended = true;
                 return Ok(Step::More);
             }
-            self.zeros = 0;
+            self.left = TRAILER_MAX;
             self.at = At::Trailer;
             return Ok(Step::End);
         };
-        if self.zeros > 0 {
+        if self.half_ended {
             return Err(Error::TarEnd);
         }
         self.left = size;
         self.padding = 0u32.wrapping_sub(size) & u32::from(BLOCK.wrapping_sub(1));
         let entry = match kind {
-            b'0' | 0 => Kind::File,
-            b'5' if size == 0 => Kind::Directory,
+            b'0' | 0 => Step::File,
+            b'5' if size == 0 => Step::Directory,
             b'x' | b'g' if header.pax.due || size > limits::PAX_MAX => return Err(Error::TarPax),
             b'x' => {
                 header.pax.begin();
@@ -183,13 +173,24 @@ impl Level {
         };
         header.pax.due = false;
         self.at = At::Data;
-        Ok(Step::Entry(entry))
+        Ok(entry)
     }
 }
 
 /// The first `max` bytes of `input`, or all.
 fn first(input: &[u8], max: u32) -> &[u8] {
     usize::try_from(max).ok().and_then(|max| input.get(..max)).unwrap_or(input)
+}
+
+/// Cuts the first `max` bytes, or all, off `input`.
+pub(crate) fn take<'i>(input: &mut &'i [u8], max: u32) -> &'i [u8] {
+    let taken = first(input, max);
+    *input = input.get(taken.len()..).unwrap_or_default();
+    taken
+}
+
+fn less(left: u32, n: usize) -> u32 {
+    left.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
 /// Fields of a header that are looked at; the rest only counts for the checksum.
@@ -204,22 +205,20 @@ enum Field {
     Other,
 }
 
-/// The field at an offset of the header, and where it ends.
-const fn field(at: u16) -> (Field, u16) {
-    match at {
-        0..100 => (Field::Name, 100),
-        100..124 => (Field::Other, 124),
-        124..136 => (Field::Size, 136),
-        136..148 => (Field::Other, 148),
-        148..156 => (Field::Checksum, 156),
-        156 => (Field::Kind, 157),
-        157..257 => (Field::Other, 257),
-        257..265 => (Field::Magic, 265),
-        265..345 => (Field::Other, 345),
-        345 => (Field::Prefix, 346),
-        _ => (Field::Other, BLOCK),
-    }
-}
+/// Where each field ends. An offset belongs to the first that ends after it.
+const FIELDS: [(u16, Field); 11] = [
+    (100, Field::Name),
+    (124, Field::Other),
+    (136, Field::Size),
+    (148, Field::Other),
+    (156, Field::Checksum),
+    (157, Field::Kind),
+    (257, Field::Other),
+    (265, Field::Magic),
+    (345, Field::Other),
+    (346, Field::Prefix),
+    (BLOCK, Field::Other),
+];
 
 const POSIX_MAGIC: &[u8; 8] = b"ustar\x0000";
 const GNU_MAGIC: &[u8; 8] = b"ustar  \0";
@@ -270,21 +269,20 @@ impl Header {
         *self = Self { name_open: !named, name_len, pax, ..Self::new() };
     }
 
-    /// Takes bytes up to the end of the block; how many, and whether it is whole.
-    fn feed(&mut self, input: &[u8], name: &mut [u8]) -> (usize, bool) {
-        let mut used: usize = 0;
-        while self.at < BLOCK {
-            let (field, end) = field(self.at);
-            let rest = input.get(used..).unwrap_or_default();
-            let now = first(rest, end.wrapping_sub(self.at).into());
-            if now.is_empty() {
-                return (used, false);
+    /// Takes bytes up to the end of the block; whether it is whole.
+    fn feed(&mut self, input: &mut &[u8], name: &mut [u8]) -> bool {
+        for (end, field) in FIELDS {
+            if self.at >= end {
+                continue;
             }
+            let now = take(input, end.wrapping_sub(self.at).into());
             self.fields(field, now, name);
-            used = used.saturating_add(now.len());
             self.at = self.at.saturating_add(u16::try_from(now.len()).unwrap_or(BLOCK));
+            if self.at < end {
+                return false;
+            }
         }
-        (used, true)
+        true
     }
 
     fn fields(&mut self, field: Field, now: &[u8], name: &mut [u8]) {
@@ -401,7 +399,7 @@ struct Pax {
     left: u16,
     length_digits: u16,
     key: [u8; 4],
-    key_len: usize,
+    key_len: u8,
 }
 
 impl Pax {
@@ -434,7 +432,7 @@ impl Pax {
         match self.part {
             Part::Key if byte == b'=' => self.part = self.value_of_key(name_len)?,
             Part::Key => {
-                if let Some(to) = self.key.get_mut(self.key_len) {
+                if let Some(to) = self.key.get_mut(usize::from(self.key_len)) {
                     *to = byte;
                 }
                 self.key_len = self.key_len.saturating_add(1);
@@ -465,7 +463,7 @@ impl Pax {
     }
 
     fn value_of_key(&mut self, name_len: &mut usize) -> Result<Part, Error> {
-        let key = self.key.get(..self.key_len).unwrap_or_default();
+        let key = self.key.get(..self.key_len.into()).unwrap_or_default();
         match key {
             b"path" if !self.named => {
                 self.named = true;

@@ -5,6 +5,8 @@
 use mender_artifact::{Piece, Reader, Unsigned};
 use mender_base::Error;
 use mender_base::sha256::Soft;
+use mender_testkit::artifact::Artifact;
+use mender_testkit::tar::Tar;
 use std::path::PathBuf;
 
 /// What came of reading an artifact.
@@ -19,6 +21,10 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    pub(crate) fn new() -> Self {
+        Self { facts: Vec::new(), files: Vec::new(), meta_data: Vec::new(), result: Ok(()) }
+    }
+
     /// The first fact that begins with `what`, without it.
     pub(crate) fn fact(&self, what: &str) -> Option<&str> {
         self.facts.iter().find_map(|fact| fact.strip_prefix(what)?.strip_prefix(' '))
@@ -42,13 +48,15 @@ pub(crate) struct Driver<'a> {
 
 impl Driver<'_> {
     pub(crate) fn read(&mut self, artifact: &[u8]) -> Reading {
-        let mut reading =
-            Reading { facts: Vec::new(), files: Vec::new(), meta_data: Vec::new(), result: Ok(()) };
+        let mut reading = Reading::new();
         let mut reader = Reader::<Soft>::new(self.unsigned);
         reading.result = self.feed(&mut reader, artifact, &mut reading);
-        if let Err(error) = reading.result {
-            assert_eq!(reader.feed(b"x").unwrap_err(), error, "an error stays");
-            assert_eq!(reader.finish(), Err(error));
+        match reading.result {
+            Ok(()) => reading.result = reader.finish(),
+            Err(error) => {
+                assert_eq!(reader.feed(b"x").unwrap_err(), error, "an error stays");
+                assert_eq!(reader.finish(), Err(error));
+            }
         }
         reading
     }
@@ -96,7 +104,7 @@ impl Driver<'_> {
                 }
             }
             if end == artifact.len() && start == end {
-                return reader.finish();
+                return Ok(());
             }
         }
     }
@@ -129,22 +137,34 @@ fn note(reading: &mut Reading, piece: Piece<'_, '_>) {
     });
 }
 
-/// Reads in chunks of `chunk` bytes, with a sink that takes all, no key configured.
+/// Reads in chunks of `chunk` bytes, with a sink that takes all; every signature is good.
+pub(crate) fn read_with(artifact: &[u8], unsigned: Unsigned, chunk: usize) -> Reading {
+    Driver { unsigned, verify: &|_, _| true, chunk: &mut || chunk, appetite: &mut |offered| offered }
+        .read(artifact)
+}
+
+/// Reads as a client without keys does.
 pub(crate) fn read_in(artifact: &[u8], chunk: usize) -> Reading {
-    Driver {
-        unsigned: Unsigned::Accept,
-        verify: &|_, _| true,
-        chunk: &mut || chunk,
-        appetite: &mut |offered| offered,
-    }
-    .read(artifact)
+    read_with(artifact, Unsigned::Accept, chunk)
+}
+
+/// Reads as a client with keys does.
+pub(crate) fn read_signed(artifact: &[u8], verify: &dyn Fn(&[u8; 32], &[u8]) -> bool) -> Reading {
+    let unsigned = Unsigned::Refuse;
+    Driver { unsigned, verify, chunk: &mut || 512, appetite: &mut |offered| offered }.read(artifact)
 }
 
 /// Reads with chunks of 1, 7, 512 and all bytes, which must not make a difference.
 pub(crate) fn read(artifact: &[u8]) -> Reading {
     let whole = read_in(artifact, artifact.len().max(1));
-    for chunk in [1, 7, 512] {
-        let reading = read_in(artifact, chunk);
+    // Byte by byte takes long where there is much payload.
+    let smallest = if artifact.len() > 200_000 { 3 } else { 1 };
+    for chunk in [smallest, 7, 512] {
+        let mut reading = read_in(artifact, chunk);
+        if whole.result.is_err() {
+            // How much came before the error is found may differ: these are in the middle of a text.
+            reading.meta_data.clone_from(&whole.meta_data);
+        }
         assert!(reading == whole, "chunks of {chunk}: {:?} instead of {:?}", reading.result, whole.result);
     }
     whole
@@ -164,16 +184,97 @@ pub(crate) fn sample(name: &str) -> Vec<u8> {
     std::fs::read(path.unwrap_or_else(|| panic!("no sample {name}"))).unwrap()
 }
 
-/// The content of the first tar entry of that name.
-pub(crate) fn entry<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut rest = archive;
-    while rest.len() >= 512 && rest[0] != 0 {
-        let size = std::str::from_utf8(&rest[124..135]).ok()?;
-        let size = usize::from_str_radix(size, 8).ok()?;
-        if rest[..100].split(|b| *b == 0).next()? == name.as_bytes() {
-            return rest.get(512..512 + size);
+/// Where header and content of an outer member lie, padding included.
+fn member(artifact: &[u8], name: &str) -> std::ops::Range<usize> {
+    let mut start = 0;
+    loop {
+        let header = &artifact[start..start + 512];
+        let size = std::str::from_utf8(&header[124..135]).unwrap();
+        let end = start + 512 + usize::from_str_radix(size, 8).unwrap().next_multiple_of(512);
+        if header.split(|byte| *byte == 0).next() == Some(name.as_bytes()) {
+            return start..end;
         }
-        rest = rest.get(512 + size.next_multiple_of(512)..)?;
+        start = end;
     }
-    None
+}
+
+/// The bytes of the manifest.
+pub(crate) fn manifest_of(artifact: &[u8]) -> &[u8] {
+    let content = &artifact[member(artifact, "manifest")][512..];
+    content.split(|byte| *byte == 0).next().unwrap()
+}
+
+/// The artifact with this text of `manifest.sig`.
+pub(crate) fn replace_signature(artifact: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut tar = Tar::new();
+    tar.push_stream("manifest.sig", text);
+    let signature = tar.to_bytes();
+    let mut replaced = artifact.to_vec();
+    replaced.splice(member(artifact, "manifest.sig"), signature[..signature.len() - 1024].iter().copied());
+    replaced
+}
+
+/// The artifact without its signature.
+pub(crate) fn cut_signature(artifact: &[u8]) -> Vec<u8> {
+    let mut cut = artifact.to_vec();
+    cut.drain(member(artifact, "manifest.sig"));
+    cut
+}
+
+/// An ordinary artifact to spoil: one file of 1000 bytes.
+pub(crate) fn ordinary() -> Artifact {
+    Artifact::new("release-2", "board").file("app.bin", content(1000))
+}
+
+/// `len` bytes that are not all the same.
+pub(crate) fn content(len: usize) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+}
+
+/// Why the artifact is refused, whatever the chunks.
+pub(crate) fn refused(artifact: &[u8]) -> Error {
+    let reading = read(artifact);
+    assert!(!reading.has("end") || reading.result == Err(Error::TarEnd), "{:?}", reading.facts);
+    reading.result.expect_err("the artifact is refused")
+}
+
+/// What an artifact says that is not refused.
+pub(crate) fn accepted(artifact: &[u8]) -> Reading {
+    let reading = read(artifact);
+    assert_eq!(reading.result, Ok(()));
+    reading
+}
+
+/// Why it is refused after this change of its outer archive.
+pub(crate) fn refused_outer(edit: impl FnOnce(&mut Tar)) -> Error {
+    refused(&ordinary().raw().edit_outer(edit).bytes())
+}
+
+/// Why it is refused after this change of its header archive, hashes made right.
+pub(crate) fn refused_header(edit: impl FnOnce(&mut Tar)) -> Error {
+    refused(&ordinary().raw().edit_header(edit).bytes())
+}
+
+/// Why it is refused after this change of its payload archive, hashes made right.
+pub(crate) fn refused_data(edit: impl FnOnce(&mut Tar)) -> Error {
+    refused(&ordinary().raw().edit_data(edit).bytes())
+}
+
+/// Why it is refused with another name in its manifest.
+pub(crate) fn refused_manifest_name(old: &str, new: &str) -> Error {
+    let edit = |text: &mut Vec<u8>| *text = String::from_utf8(text.clone()).unwrap().replace(old, new).into();
+    refused(&ordinary().raw().edit_manifest(edit).bytes())
+}
+
+/// Numbers that only look random (xorshift).
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    /// The next one, below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % bound.max(1)
+    }
 }
