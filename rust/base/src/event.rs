@@ -127,6 +127,9 @@ events! {
     /// Checkpoint written; `a` is the phase, `b` the generation.
     Saved = 33, Debug, "checkpoint: phase {a}, generation {b}";
 
+    /// The server does not want the deployment any more.
+    Aborted = 34, Info, "deployment aborted on the server";
+
     // ---- 50…: tried again
     /// A call of the device API failed; `s` is what it was for.
     CallFailed = 50, Warning, "{s} failed: {e} ({b})";

@@ -18,6 +18,9 @@ use mender_update::{Action, Checkpoint, Event as Happened, Kind, Machine, Phase,
 pub const POLL_MAX_MS: u32 = 3_600_000;
 /// Connections are kept over waits up to this; a server would close them over longer ones.
 const KEEP_MS: u64 = 5_000;
+/// How often, and how far apart in ms, records that cannot be read are tried again.
+const LOAD_TRIES: u8 = 5;
+const LOAD_WAIT_MS: u32 = 1_000;
 /// How long a restart may take before it counts as not happening.
 const REBOOT_MS: u64 = 60_000;
 
@@ -48,7 +51,10 @@ pub struct Snapshot<'c> {
 #[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
 enum Doing<H: Hasher> {
     /// The machine has not been asked yet.
-    Boot,
+    Boot {
+        tries: u8,
+        not_before_ms: u64,
+    },
     /// An action that the next poll runs.
     Next(Action),
     Wait {
@@ -85,7 +91,7 @@ impl<'b, P: Platform> Client<'b, P> {
         Ok(Self {
             cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
             machine,
-            doing: Doing::Boot,
+            doing: Doing::Boot { tries: 0, not_before_ms: 0 },
             check_asked: false,
             inventory_asked: false,
         })
@@ -95,18 +101,14 @@ impl<'b, P: Platform> Client<'b, P> {
     pub fn poll(&mut self) -> u32 {
         let now_ms = self.cx.ports.now_ms();
         self.take_requests(now_ms);
-        let wait_ms = match self.step(now_ms) {
+        match self.step(now_ms) {
             Step::Again => 1,
             Step::Wait(ms) => ms.clamp(1, POLL_MAX_MS),
             Step::Done(action) => {
                 self.begin(action, now_ms);
                 1
             }
-        };
-        if core::mem::take(&mut self.cx.authenticated) {
-            self.machine.inventory_due(now_ms);
         }
-        wait_ms
     }
 
     /// Asks for a check for updates at the next poll, or when the deployment in progress is over.
@@ -173,9 +175,16 @@ impl<'b, P: Platform> Client<'b, P> {
     fn step(&mut self, now_ms: u64) -> Step<Action> {
         let Self { cx, machine, doing, .. } = self;
         let happened = match doing {
-            Doing::Boot => return Step::Done(self.boot(now_ms)),
-            Doing::Wait { until_ms } | Doing::Reboot { until_ms } if now_ms < *until_ms => {
+            Doing::Wait { until_ms }
+            | Doing::Reboot { until_ms }
+            | Doing::Boot { not_before_ms: until_ms, .. }
+                if now_ms < *until_ms =>
+            {
                 return Step::Wait(u32::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX));
+            }
+            Doing::Boot { tries, .. } => {
+                let tries = *tries;
+                return self.boot(tries, now_ms);
             }
             Doing::Wait { .. } => Happened::Woke,
             Doing::Reboot { .. } => Happened::RebootReturned,
@@ -202,15 +211,26 @@ impl<'b, P: Platform> Client<'b, P> {
     }
 
     fn next(&mut self, happened: Happened<'_>, now_ms: u64) -> Action {
+        if matches!(happened, Happened::DownloadFailed(Error::Aborted)) {
+            aborted(&mut self.cx);
+        }
         let random = self.cx.ports.random();
         self.machine.next(happened, now_ms, random)
     }
 
     /// Reads the records, looks at what runs, and asks the boot table.
-    fn boot(&mut self, now_ms: u64) -> Action {
+    fn boot(&mut self, tries: u8, now_ms: u64) -> Step<Action> {
         let cx = &mut self.cx;
-        if let Some(checkpoint) = cx.load() {
-            self.machine.checkpoint = checkpoint;
+        match cx.load() {
+            Some(checkpoint) => self.machine.checkpoint = checkpoint,
+            // A deployment may be on a record that cannot be read just now. For ever it is not waited for: a device that can
+            // still be updated is worth more than one report.
+            None if cx.store_unreadable && tries < LOAD_TRIES => {
+                let not_before_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
+                self.doing = Doing::Boot { tries: tries.saturating_add(1), not_before_ms };
+                return Step::Wait(LOAD_WAIT_MS);
+            }
+            None => {}
         }
         let c = &self.machine.checkpoint;
         cx.logging = c.phase != Phase::Idle;
@@ -232,7 +252,7 @@ impl<'b, P: Platform> Client<'b, P> {
             }
         }
         let random = cx.ports.random();
-        self.machine.boot(running, now_ms, random)
+        Step::Done(self.machine.boot(running, now_ms, random))
     }
 
     /// Begins an action: what takes several steps becomes what is being done, the rest waits for the next poll.
@@ -320,22 +340,18 @@ impl<'b, P: Platform> Client<'b, P> {
 
 /// Tells log and application of a beginning or an end, before the record of it is written.
 fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
+    if c.phase != Phase::Idle && !core::mem::replace(&mut cx.logging, true) {
+        cx.log.clear();
+        cx.event(Event::DeploymentStarted, 0, 0, c.provides.incoming_name());
+        cx.ports.notice(Notice::DeploymentStarted);
+    }
     match (c.phase, c.reason) {
-        (Phase::Download, _) => {
-            if !cx.logging {
-                cx.log.clear();
-                cx.logging = true;
-                cx.event(Event::DeploymentStarted, 0, 0, c.provides.incoming_name());
-                cx.ports.notice(Notice::DeploymentStarted);
-            }
-        }
         (Phase::SuccessPending, _) => {
             cx.event(Event::Succeeded, 0, 0, c.provides.artifact_name());
             cx.inventory_sent = None;
             cx.ports.notice(Notice::DeploymentSucceeded);
         }
         (Phase::FailurePending, Some(reason)) => {
-            cx.logging = true;
             cx.event(Event::DeploymentFailed, reason.number().into(), 0, c.provides.incoming_name());
             cx.ports.notice(Notice::DeploymentFailed(reason));
         }
@@ -344,7 +360,8 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             cx.inventory_sent = None;
         }
         (
-            Phase::Install
+            Phase::Download
+            | Phase::Install
             | Phase::VerifyReboot
             | Phase::Commit
             | Phase::Rollback
@@ -353,6 +370,12 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             _,
         ) => {}
     }
+}
+
+/// Tells log and application that the server does not want the deployment any more.
+fn aborted<P: Platform>(cx: &mut Context<'_, P>) {
+    cx.event(Event::Aborted, 0, 0, "");
+    cx.ports.notice(Notice::DeploymentFailed(Error::Aborted));
 }
 
 /// What a call's outcome is to the machine.
@@ -364,6 +387,9 @@ fn called<P: Platform>(
     now_ms: u64,
 ) -> Action {
     let random = cx.ports.random();
+    if core::mem::take(&mut cx.authenticated) {
+        machine.inventory_due(now_ms);
+    }
     let retry_after_ms = match outcome {
         Ok(_) => None,
         Err(Failure { error, retry_after_ms }) => {
@@ -378,7 +404,12 @@ fn called<P: Platform>(
             cx.event(Event::Reported, status.into(), 0, reported.name());
             Happened::Reported(match status {
                 200..=299 => Report::Accepted,
-                404 | 409 => Report::Aborted,
+                404 | 409 => {
+                    if !reported.is_final() {
+                        aborted(cx);
+                    }
+                    Report::Aborted
+                }
                 _ => Report::Failed { retry_after_ms },
             })
         }

@@ -14,6 +14,8 @@ use mender_update::{Backoff, Checkpoint};
 
 /// The application hears of progress this often, in bytes.
 const NOTICE_BYTES: u32 = 16 * 1024;
+/// Fewer bytes than this within the total time-out is no download but somebody holding the line (protocol §9.3).
+const SLOWEST_BYTES: u32 = 1024;
 /// Progress of so many bytes makes the next break count as the first.
 const PROGRESS_BYTES: u32 = 16 * 1024;
 
@@ -48,6 +50,11 @@ pub(crate) struct Download<H: Hasher> {
     tried_at: u32,
     backoff: Backoff,
     redirects: u8,
+    /// TLS was used: no redirect leads back to clear text.
+    tls: bool,
+    /// Since when, and from which byte on, the rate is measured.
+    measured_ms: u64,
+    measured_at: u32,
     /// A fresh URL was asked for.
     refreshed: bool,
     /// The download was begun anew because the artifact had changed.
@@ -75,6 +82,9 @@ impl<H: Hasher> Download<H> {
             tried_at: 0,
             backoff: Backoff::default(),
             redirects: 0,
+            tls: false,
+            measured_ms: 0,
+            measured_at: 0,
             refreshed: false,
             restarted: false,
             complete: false,
@@ -133,9 +143,10 @@ impl<H: Hasher> Download<H> {
         cx.close(Channel::Storage);
         let (uri, config) = (cx.uri.get(..cx.uri_len).unwrap_or_default(), &cx.config);
         let url = Url::parse(core::str::from_utf8(uri).unwrap_or_default())?;
-        if !url.tls && !config.allow_http {
+        if !url.tls && (self.tls || !config.allow_http) {
             return Err(Error::ClearText);
         }
+        self.tls = url.tls;
         let opened = cx.ports.open(Channel::Storage, url.host, url.port, url.tls);
         cx.storage_open = opened.is_ok();
         if let Err(errno) = opened {
@@ -144,6 +155,7 @@ impl<H: Hasher> Download<H> {
         self.reply = Reply::new(u32::MAX);
         self.stage = Stage::Send { sent: 0 };
         self.heard_ms = cx.ports.now_ms();
+        (self.measured_ms, self.measured_at) = (self.heard_ms, self.received);
         if self.probe_at_ms == 0 {
             self.probe_at_ms = now_ms.saturating_add(cx.config.abort_probe_ms.into());
         }
@@ -200,7 +212,10 @@ impl<H: Hasher> Download<H> {
                 return Ok(Step::Again);
             }
             match cx.receive(Channel::Storage)? {
-                Received::Data(_) => self.heard_ms = now_ms,
+                Received::Data(_) => {
+                    self.heard_ms = now_ms;
+                    self.check_rate(cx, now_ms)?;
+                }
                 Received::Nothing => return self.silence(cx, now_ms),
                 Received::Closed => {
                     self.reply.closed()?;
@@ -233,6 +248,15 @@ impl<H: Hasher> Download<H> {
                 return self.end(cx);
             }
         }
+    }
+
+    fn check_rate<P: Platform>(&mut self, cx: &Context<'_, P>, now_ms: u64) -> Result<(), Error> {
+        if now_ms.saturating_sub(self.measured_ms) < cx.config.total_timeout_ms.into() {
+            return Ok(());
+        }
+        let progress = self.received.saturating_sub(self.measured_at);
+        (self.measured_ms, self.measured_at) = (now_ms, self.received);
+        if progress < SLOWEST_BYTES && self.skip == 0 { Err(Error::IdleTimeout) } else { Ok(()) }
     }
 
     fn probe_is_due<P: Platform>(&mut self, cx: &Context<'_, P>, now_ms: u64) -> bool {
@@ -425,6 +449,7 @@ impl<H: Hasher> Download<H> {
         self.stage = Stage::Receive;
         // The download was not listened to meanwhile.
         self.heard_ms = now_ms;
+        (self.measured_ms, self.measured_at) = (now_ms, self.received);
         match answer {
             Some(Answer { status: 404 | 409, .. }) => Err(Error::Aborted),
             _ => Ok(Step::Again),
