@@ -111,13 +111,12 @@ impl Flash {
     pub fn open(layout: Layout, path: &Path) -> io::Result<Self> {
         layout.check().map_err(io::Error::other)?;
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-        file.try_lock().map_err(|e| io::Error::other(format!("{} is in use: {e}", path.display())))?;
+        file.try_lock().map_err(|_locked| io::Error::other("in use by another process"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         if bytes.len() != layout.total() as usize {
             return Err(io::Error::other(format!(
-                "{} has {} bytes where the flash layout needs {}: page, slot or scratch size differ from those it was made with",
-                path.display(),
+                "{} bytes where the flash layout needs {}: page, slot or scratch size differ from those it was made with",
                 bytes.len(),
                 layout.total()
             )));

@@ -95,7 +95,17 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` over `hash` is good.
+    /// Whether a signature as artifacts have it is good: P-256 also in DER, as hardware signers write it.
+    #[must_use]
+    pub fn verify_encoded(&self, hash: &Sha256, signature: &[u8]) -> bool {
+        match self {
+            Self::P256(key) if signature.len() != 64 => Signature::from_der(signature)
+                .is_ok_and(|signature| key.verify_prehash(hash, &signature).is_ok()),
+            Self::P256(_) | Self::Rsa(_) => self.verify(hash, signature),
+        }
+    }
+
+    /// Whether `signature` over `hash` is good: raw r‖s for P-256, PKCS#1 v1.5 for RSA.
     #[must_use]
     pub fn verify(&self, hash: &Sha256, signature: &[u8]) -> bool {
         match self {

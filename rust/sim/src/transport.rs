@@ -76,8 +76,7 @@ pub struct Sockets {
     trust: [Trust; CHANNELS],
     streams: [Option<Stream>; CHANNELS],
     connect_timeout: Duration,
-    last_error: String,
-    opened: u64,
+    last_error: Option<String>,
 }
 
 impl Sockets {
@@ -88,25 +87,17 @@ impl Sockets {
             trust: [api.clone(), storage, api],
             streams: [None, None, None],
             connect_timeout,
-            last_error: String::new(),
-            opened: 0,
+            last_error: None,
         }
     }
 
-    /// What the last failure was, in words; for the device log, where an errno says too little.
-    #[must_use]
-    pub fn last_error(&self) -> &str {
-        &self.last_error
-    }
-
-    /// Streams opened since the start.
-    #[must_use]
-    pub fn opened(&self) -> u64 {
-        self.opened
+    /// What the last failure was, in words, once; for the device log, where an errno says too little.
+    pub fn take_error(&mut self) -> Option<String> {
+        self.last_error.take()
     }
 
     fn failed(&mut self, e: &io::Error, errno: Errno) -> Errno {
-        self.last_error = e.to_string();
+        self.last_error = Some(e.to_string());
         errno
     }
 
@@ -164,7 +155,6 @@ impl Sockets {
             return Err(self.failed(&e, Errno::EIO));
         }
         self.streams[channel as usize] = Some(Stream { socket, tls });
-        self.opened += 1;
         Ok(())
     }
 }
