@@ -121,7 +121,7 @@ impl Machine {
             (Phase::Install | Phase::VerifyReboot, true) if running.new => {
                 c.supports_rollback &= can_revert;
                 c.phase = Phase::VerifyReboot;
-                self.enter(Stage::VerifyReboot);
+                self.enter(if can_revert { Stage::VerifyReboot } else { Stage::SaveBoot });
             }
             (Phase::Install, true) => self.fail_at(Stage::Arm, Error::Interrupted),
             (Phase::VerifyReboot, true) => {
@@ -136,7 +136,7 @@ impl Machine {
             }
             (Phase::Rollback, true) if running.new => self.give_up(Error::RollbackFailed),
             (Phase::Rollback, true) => self.enter(Stage::Failure),
-            // MCUboot ends an image that restarts for ever. A module that does is ended by counting on flash.
+            // MCUboot ends an image that restarts for ever, if it can. All else that does is ended by counting on flash.
             (Phase::Install | Phase::VerifyReboot | Phase::Commit | Phase::Rollback, false)
             | (Phase::RollbackReboot, _) => self.enter(Stage::SaveBoot),
             (Phase::FailurePending, _) => self.enter(Stage::ReportFailure),
@@ -144,15 +144,17 @@ impl Machine {
         self.act(now_ms)
     }
 
-    /// The boot table for an update module, once the restart is counted.
+    /// The boot table where MCUboot cannot help, once the restart is counted.
     fn resume(&mut self) {
         if self.checkpoint.reboots > limits::REBOOTS_MAX {
             return self.give_up(Error::LoopDetected);
         }
         match self.checkpoint.phase {
             Phase::Install => self.fail_at(Stage::Install, Error::Interrupted),
-            Phase::VerifyReboot if self.checkpoint.reboots <= 1 => self.enter(Stage::VerifyReboot),
-            // A second restart ends the trial, as MCUboot does with an image.
+            Phase::VerifyReboot if self.checkpoint.kind == Kind::Image || self.checkpoint.reboots <= 1 => {
+                self.enter(Stage::VerifyReboot);
+            }
+            // A second restart ends a module's trial, as MCUboot does with an image.
             Phase::VerifyReboot => self.fail_at(Stage::VerifyReboot, Error::Interrupted),
             Phase::Rollback => self.enter(Stage::Rollback),
             Phase::RollbackReboot => self.enter(Stage::VerifyRollback),
@@ -554,6 +556,8 @@ impl Machine {
             // These are for the module's and the slot's own good: the deployment ends as it would have.
             Stage::Failure => self.enter(Stage::SaveFailure),
             Stage::Cleanup => self.enter(Stage::SaveIdle),
+            // Without a way back nobody can say what will run after the next restart.
+            Stage::Disarm if !self.checkpoint.supports_rollback => self.give_up(reason),
             Stage::Disarm => self.enter(Stage::Failure),
             // What counts is whether the old software runs after it, as with Mender's own client.
             Stage::ModuleRollbackReboot => self.enter(Stage::RollbackReboot),
