@@ -6,7 +6,7 @@
 //! most 16 different keys do has a chance of one in 30 million and costs a refusal.
 //! Members nobody knows are read over, as the official clients do.
 
-use crate::piece::{Found, Note};
+use crate::piece::Note;
 use crate::scratch::{Areas, KeyMark, Scratch};
 use mender_base::json::{Scanner, Token, text_of};
 use mender_base::{Error, limits};
@@ -91,6 +91,7 @@ pub(crate) struct Header {
     text_len: usize,
     /// A single value was handed out as [`Note::Depends`]; its end is still to be.
     end_due: bool,
+    note: Option<Note>,
     provides: u8,
     depends: u8,
 }
@@ -113,6 +114,7 @@ impl Header {
             key_len: 0,
             text_len: 0,
             end_due: false,
+            note: None,
             provides: 0,
             depends: 0,
         }
@@ -143,17 +145,27 @@ impl Header {
     }
 
     /// Reads on, at most to the next fact.
-    pub(crate) fn feed(&mut self, input: &mut &[u8], areas: &mut Areas<'_>) -> Found {
+    pub(crate) fn feed(&mut self, input: &mut &[u8], areas: &mut Areas<'_>) -> Result<(), Error> {
         if self.end_due {
             self.end_due = false;
-            return Ok(Some(Note::DependsEnd));
+            return self.say(Note::DependsEnd);
         }
         let (used, token) = self.scanner.feed(input, areas.text)?;
         *input = input.get(used..).unwrap_or_default();
         match token {
             Some(token) => self.token(token, areas),
-            None => Ok(None),
+            None => Ok(()),
         }
+    }
+
+    fn say(&mut self, note: Note) -> Result<(), Error> {
+        self.note = Some(note);
+        Ok(())
+    }
+
+    /// The fact that was read last.
+    pub(crate) fn note(&mut self) -> Option<Note> {
+        self.note.take()
     }
 
     /// The text of the last fact.
@@ -179,14 +191,14 @@ impl Header {
         (self.has(Member::Provides), self.has(Member::Clears))
     }
 
-    fn token(&mut self, token: Token, areas: &mut Areas<'_>) -> Found {
+    fn token(&mut self, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         let depth = self.scanner.depth();
         if let Token::String(len) = token {
             self.text_len = len;
         }
         if !self.begun {
             self.begun = true;
-            return if token == Token::ObjectStart { Ok(None) } else { Err(self.malformed()) };
+            return if matches!(token, Token::ObjectStart) { Ok(()) } else { Err(self.malformed()) };
         }
         match (depth, token) {
             (0, _) => return self.object_end(),
@@ -197,32 +209,29 @@ impl Header {
                     return Err(Error::HeaderKeyTwice);
                 }
                 self.members |= bit;
-                return Ok(None);
+                return Ok(());
             }
             (1, Token::TooLong { key: true }) => {
                 self.member = Member::Other;
-                return Ok(None);
+                return Ok(());
             }
             // Written by tools that do not leave an absent member out.
             (1, Token::Null)
                 if matches!(self.member, Member::Provides | Member::Depends | Member::Clears) =>
             {
                 self.members &= !self.member.bit();
-                return Ok(None);
+                return Ok(());
             }
             _ => {}
         }
         match self.member {
-            Member::Format => {
-                self.wanted(depth, token == Token::String(6) && areas.text.starts_with(b"mender"))
-            }
-            Member::Version => self.wanted(depth, token == Token::Number(1) && areas.text.starts_with(b"3")),
+            Member::Format | Member::Version => self.version(depth, token, areas),
             Member::Payloads => self.payloads(depth, token, areas),
             Member::Type => self.repeated_type(depth, token, areas),
             Member::Provides => self.provides(depth, token, areas),
             Member::Depends => self.depends(depth, token, areas),
             Member::Clears => self.clears(depth, token, areas),
-            Member::Other => Ok(None),
+            Member::Other => Ok(()),
         }
     }
 
@@ -240,8 +249,15 @@ impl Header {
         if matches!(token, Token::TooLong { .. }) { Error::HeaderLimit } else { self.malformed() }
     }
 
-    fn wanted(&self, depth: u8, is: bool) -> Found {
-        if depth == 1 && is { Ok(None) } else { Err(self.malformed()) }
+    /// `"format":"mender"` and `"version":3`
+    fn version(&self, depth: u8, token: Token, areas: &Areas<'_>) -> Result<(), Error> {
+        let (len, wanted): (usize, &[u8]) = match (depth, token) {
+            (1, Token::String(len)) if self.member == Member::Format => (len, b"mender"),
+            (1, Token::Number(len)) if self.member == Member::Version => (len, b"3"),
+            _ => return Err(Error::FormatVersion),
+        };
+        let is = areas.text.get(..len) == Some(wanted);
+        if is { Ok(()) } else { Err(Error::FormatVersion) }
     }
 
     const fn has(&self, member: Member) -> bool {
@@ -249,7 +265,7 @@ impl Header {
     }
 
     /// The closing brace of the text.
-    fn object_end(&mut self) -> Found {
+    fn object_end(&mut self) -> Result<(), Error> {
         match self.document {
             Document::Version if !self.has(Member::Format) || !self.has(Member::Version) => {
                 Err(Error::FormatVersion)
@@ -258,13 +274,13 @@ impl Header {
             Document::HeaderInfo if !self.has_name => Err(Error::ArtifactName),
             Document::HeaderInfo if !self.has_device_type => Err(Error::DeviceTypeMissing),
             Document::TypeInfo if !self.has(Member::Type) => Err(Error::TypeInfo),
-            Document::TypeInfo => Ok(Some(Note::TypeInfoEnd)),
-            Document::Version | Document::HeaderInfo | Document::MetaData => Ok(None),
+            Document::TypeInfo => self.say(Note::TypeInfoEnd),
+            Document::Version | Document::HeaderInfo | Document::MetaData => Ok(()),
         }
     }
 
     /// `"payloads":[{"type":…}]`
-    fn payloads(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Found {
+    fn payloads(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         match (depth, token) {
             (2, Token::ArrayStart | Token::ObjectEnd) => {}
             (3, Token::ObjectStart) if self.payloads == 0 => {
@@ -280,7 +296,7 @@ impl Header {
             (3, Token::TooLong { key: true }) => self.in_type = false,
             (3, Token::Null) if self.in_type => {
                 self.payload_type = PayloadType::Empty;
-                return Ok(Some(Note::PayloadType));
+                return self.say(Note::PayloadType);
             }
             (3, Token::String(len)) if self.in_type => {
                 let name = plain(areas.text, len)?;
@@ -290,7 +306,7 @@ impl Header {
                 }
                 to.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
                 self.payload_type = PayloadType::Named(len);
-                return Ok(Some(Note::PayloadType));
+                return self.say(Note::PayloadType);
             }
             (3, Token::TooLong { key: false }) if self.in_type => return Err(Error::HeaderLimit),
             (1, Token::ArrayEnd) if self.payload_type != PayloadType::Unknown => {}
@@ -299,11 +315,11 @@ impl Header {
             (3.., _) if !self.in_type => {}
             _ => return Err(Error::Payloads),
         }
-        Ok(None)
+        Ok(())
     }
 
     /// `type` of type-info.
-    fn repeated_type(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Found {
+    fn repeated_type(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         let same = match (depth, token, self.payload_type) {
             (1, Token::Null, PayloadType::Empty) => true,
             (1, Token::String(len), PayloadType::Named(named)) => {
@@ -315,13 +331,13 @@ impl Header {
             (1, Token::String(_) | Token::Null | Token::TooLong { .. }, _) => false,
             _ => return Err(Error::TypeInfo),
         };
-        if same { Ok(None) } else { Err(Error::PayloadTypeDiffers) }
+        if same { Ok(()) } else { Err(Error::PayloadTypeDiffers) }
     }
 
     /// `"artifact_provides":{key:value}`
-    fn provides(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Found {
+    fn provides(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         match (depth, token) {
-            (2, Token::ObjectStart) | (1, Token::ObjectEnd) => Ok(None),
+            (2, Token::ObjectStart) | (1, Token::ObjectEnd) => Ok(()),
             (2, Token::Key(len)) => {
                 let key = self.key(len, areas)?;
                 if self.document == Document::TypeInfo && (key == b"artifact_name" || key == b"device_type") {
@@ -329,49 +345,52 @@ impl Header {
                 }
                 let mark = mark(key);
                 let marks = areas.keys.get_mut(..limits::PAIRS_MAX).unwrap_or_default();
-                remember(marks, &mut self.provides, mark).map(|()| None)
+                remember(marks, &mut self.provides, mark)
             }
             (2, Token::String(len)) => {
                 plain(areas.text, len)?;
                 let key = areas.key.get(..self.key_len).unwrap_or_default();
                 if self.document == Document::TypeInfo {
-                    return Ok(Some(Note::Provides));
+                    return self.say(Note::Provides);
                 }
                 if key == b"artifact_name" {
                     self.has_name = true;
-                    return if len > 0 { Ok(Some(Note::ArtifactName)) } else { Err(Error::ArtifactName) };
+                    return if len > 0 { self.say(Note::ArtifactName) } else { Err(Error::ArtifactName) };
                 }
-                Ok((key == b"artifact_group").then_some(Note::ArtifactGroup))
+                if key == b"artifact_group" { self.say(Note::ArtifactGroup) } else { Ok(()) }
             }
             _ => Err(self.misplaced(token)),
         }
     }
 
     /// `"artifact_depends":{key:value, key:[value]}`
-    fn depends(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Found {
+    fn depends(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         match (depth, token) {
-            (2, Token::ObjectStart) | (1, Token::ObjectEnd) | (3, Token::ArrayStart) => Ok(None),
+            (2, Token::ObjectStart) | (1, Token::ObjectEnd) | (3, Token::ArrayStart) => Ok(()),
             (2, Token::Key(len)) => {
                 let mark = mark(self.key(len, areas)?);
                 let marks = areas.keys.get_mut(limits::PAIRS_MAX..).unwrap_or_default();
-                remember(marks, &mut self.depends, mark).map(|()| None)
+                remember(marks, &mut self.depends, mark)
             }
             (2 | 3, Token::String(len)) => {
                 plain(areas.text, len)?;
                 self.end_due = depth == 2;
                 self.has_device_type |= areas.key.get(..self.key_len) == Some(b"device_type");
-                Ok(Some(Note::Depends))
+                self.say(Note::Depends)
             }
-            (2, Token::ArrayEnd) => Ok(Some(Note::DependsEnd)),
+            (2, Token::ArrayEnd) => self.say(Note::DependsEnd),
             _ => Err(self.misplaced(token)),
         }
     }
 
     /// `"clears_artifact_provides":[pattern]`
-    fn clears(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Found {
+    fn clears(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         match (depth, token) {
-            (2, Token::ArrayStart) | (1, Token::ArrayEnd) => Ok(None),
-            (2, Token::String(len)) => plain(areas.text, len).map(|_| Some(Note::Clears)),
+            (2, Token::ArrayStart) | (1, Token::ArrayEnd) => Ok(()),
+            (2, Token::String(len)) => {
+                plain(areas.text, len)?;
+                self.say(Note::Clears)
+            }
             _ => Err(self.misplaced(token)),
         }
     }

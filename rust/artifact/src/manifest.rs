@@ -2,7 +2,6 @@
 //! The manifest: SHA-256 of `version`, the header and every payload file, one line each (artifact format v3; §7.4).
 
 use crate::member::Member;
-use crate::piece::Found;
 use mender_base::sha256::{Hasher, Sha256};
 use mender_base::text::hex_digit;
 use mender_base::{Error, limits};
@@ -44,7 +43,12 @@ impl Manifest {
     }
 
     /// Takes bytes of the manifest. `line` keeps the current line between calls; `version` is the hash of that member.
-    pub(crate) fn feed<H: Hasher>(&mut self, input: &[u8], line: &mut [u8], version: &Sha256) -> Found {
+    pub(crate) fn feed<H: Hasher>(
+        &mut self,
+        input: &[u8],
+        line: &mut [u8],
+        version: &Sha256,
+    ) -> Result<(), Error> {
         for byte in input {
             if *byte == b'\n' {
                 let whole = line.get(..self.line_len.into()).unwrap_or_default();
@@ -56,7 +60,7 @@ impl Manifest {
             *to.ok_or(Error::Manifest)? = *byte;
             self.line_len = self.line_len.saturating_add(1);
         }
-        Ok(None)
+        Ok(())
     }
 
     fn line<H: Hasher>(&mut self, line: &[u8], version: &Sha256) -> Result<(), Error> {

@@ -2,7 +2,6 @@
 //! The payload files in `data/0000.tar` (artifact format v3; §7.8).
 
 use crate::manifest::Manifest;
-use crate::piece::{Found, Note};
 use mender_base::Error;
 use mender_base::sha256::{Hasher, Sha256};
 
@@ -27,11 +26,11 @@ impl Payload {
     }
 
     /// A file begins.
-    pub(crate) fn begin<H: Hasher>(&mut self, manifest: &mut Manifest, name: &[u8]) -> Found {
+    pub(crate) fn begin<H: Hasher>(&mut self, manifest: &mut Manifest, name: &[u8]) -> Result<(), Error> {
         self.place = manifest.begin_file::<H>(name)?;
         self.count = self.count.saturating_add(1);
         self.offset = 0;
-        Ok(Some(Note::FileStart))
+        Ok(())
     }
 
     /// Bytes of the file that were taken.
@@ -45,8 +44,8 @@ impl Payload {
     }
 
     /// The file has ended, with this hash.
-    pub(crate) fn end(&self, manifest: &Manifest, hash: &Sha256) -> Found {
+    pub(crate) fn end(&self, manifest: &Manifest, hash: &Sha256) -> Result<(), Error> {
         let same = manifest.is_file(self.place, hash);
-        if same { Ok(Some(Note::FileEnd)) } else { Err(Error::FileHash) }
+        if same { Ok(()) } else { Err(Error::FileHash) }
     }
 }

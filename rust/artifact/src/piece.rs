@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the reader hands out.
 
-use mender_base::Error;
 use mender_base::sha256::Sha256;
 
 /// One thing the artifact said. Pieces come in the order of the artifact.
@@ -86,10 +85,7 @@ pub enum Piece<'s, 'i> {
 }
 
 /// Which [`Piece`] comes; what is in it is where it was read, until the next call.
-///
-/// As wide as [`Error`], so that a result of either is two registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
 pub(crate) enum Note {
     Signature,
     Unsigned,
@@ -109,6 +105,3 @@ pub(crate) enum Note {
     FileEnd,
     End,
 }
-
-/// What came of reading on.
-pub(crate) type Found = Result<Option<Note>, Error>;

@@ -5,7 +5,7 @@ use crate::header::{Document, Header};
 use crate::manifest::Manifest;
 use crate::member::Member;
 use crate::payload::Payload;
-use crate::piece::{Found, Note, Piece};
+use crate::piece::{Note, Piece};
 use crate::scratch::Scratch;
 use crate::signature::Signature;
 use crate::tar::{self, Level, Step};
@@ -64,6 +64,8 @@ pub struct Reader<H: Hasher> {
     /// The current entry of `header.tar` is a JSON text.
     in_text: bool,
     payload: Payload,
+    /// What was come upon.
+    note: Option<Note>,
     scratch: Scratch,
 }
 
@@ -85,6 +87,7 @@ impl<H: Hasher> Reader<H> {
             header_entries: 0,
             in_text: false,
             payload: Payload::new(),
+            note: None,
             scratch: Scratch::new(),
         }
     }
@@ -103,23 +106,18 @@ impl<H: Hasher> Reader<H> {
             return Err(error);
         }
         let mut rest = input;
-        loop {
+        while !rest.is_empty() {
             let before = rest;
-            let note = match self.step(&mut rest) {
-                Ok(note) => note,
-                Err(error) => {
-                    self.stage = Stage::Failed(error);
-                    return Err(error);
-                }
-            };
-            let used = input.len().saturating_sub(rest.len());
-            if let Some(note) = note {
+            if let Err(error) = self.step(&mut rest) {
+                self.stage = Stage::Failed(error);
+                return Err(error);
+            }
+            if let Some(note) = self.note.take() {
+                let used = input.len().saturating_sub(rest.len());
                 return Ok((used, Some(self.piece(note, before, rest))));
             }
-            if before.is_empty() {
-                return Ok((used, None));
-            }
         }
+        Ok((input.len(), None))
     }
 
     /// Says that the sink took these bytes: the first ones of [`Piece::Payload`], or, right after [`Piece::FileStart`],
@@ -212,32 +210,37 @@ impl<H: Hasher> Reader<H> {
         }
     }
 
-    fn step(&mut self, input: &mut &[u8]) -> Found {
+    fn say(&mut self, note: Note) -> Result<(), Error> {
+        self.note = Some(note);
+        Ok(())
+    }
+
+    fn step(&mut self, input: &mut &[u8]) -> Result<(), Error> {
         if self.stage == Stage::Verdict {
             return Err(Error::Internal);
         }
         match self.outer.step(&mut self.tar, self.scratch.all(), input)? {
-            Step::More => Ok(None),
+            Step::More => Ok(()),
             Step::File => self.member_start(),
             Step::Directory => Err(Error::TarType),
             Step::Data => {
                 let data = self.outer.content(input);
                 let mut rest = data;
-                let note = self.content(&mut rest)?;
+                self.content(&mut rest)?;
                 let used = data.len().saturating_sub(rest.len());
                 if self.stage != Stage::Data {
                     self.hash.update(data.get(..used).unwrap_or_default());
                 }
                 self.outer.consume(used);
                 *input = input.get(used..).unwrap_or_default();
-                Ok(note)
+                Ok(())
             }
             Step::EntryEnd => self.member_end(),
             Step::End => self.end(),
         }
     }
 
-    fn member_start(&mut self) -> Found {
+    fn member_start(&mut self) -> Result<(), Error> {
         let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
         let member = Member::named(name)?;
         let (stage, limit) = match (self.stage, member) {
@@ -254,16 +257,18 @@ impl<H: Hasher> Reader<H> {
         if self.outer.left() > limit {
             return Err(Error::MemberSize);
         }
-        let note = (self.stage == Stage::Manifest && stage == Stage::Header).then_some(Note::Unsigned);
+        if self.stage == Stage::Manifest && stage == Stage::Header {
+            self.note = Some(Note::Unsigned);
+        }
         self.stage = stage;
         self.inner = Level::new();
         self.tar.restart();
         self.hash = H::new();
-        Ok(note)
+        Ok(())
     }
 
     /// Takes bytes of the current member.
-    fn content(&mut self, data: &mut &[u8]) -> Found {
+    fn content(&mut self, data: &mut &[u8]) -> Result<(), Error> {
         match self.stage {
             Stage::Version => self.header.feed(data, &mut self.scratch.areas()?),
             Stage::Manifest => {
@@ -279,16 +284,16 @@ impl<H: Hasher> Reader<H> {
     }
 
     /// Takes bytes of the archive in the header or data member.
-    fn archive(&mut self, data: &mut &[u8]) -> Found {
+    fn archive(&mut self, data: &mut &[u8]) -> Result<(), Error> {
         let before = data.len();
         let step = self.inner.step(&mut self.tar, self.scratch.areas()?.text, data)?;
         let in_header = self.stage == Stage::Header;
         match step {
-            Step::More | Step::End => Ok(None),
+            Step::More | Step::End => Ok(()),
             Step::Directory if in_header => {
                 // Go's reader skips directories here.
                 self.in_text = false;
-                Ok(None)
+                Ok(())
             }
             Step::Directory => Err(Error::TarType),
             Step::File => {
@@ -299,13 +304,16 @@ impl<H: Hasher> Reader<H> {
                 if in_header { self.header_entry_start() } else { self.file_start() }
             }
             Step::Data if in_header => self.header_text(data),
-            Step::Data => Ok(Some(Note::Payload)),
+            Step::Data => self.say(Note::Payload),
             Step::EntryEnd if in_header => self.header_entry_end(),
-            Step::EntryEnd => self.payload.end(&self.manifest, &self.hash.clone().finish()),
+            Step::EntryEnd => {
+                self.payload.end(&self.manifest, &self.hash.clone().finish())?;
+                self.say(Note::FileEnd)
+            }
         }
     }
 
-    fn header_entry_start(&mut self) -> Found {
+    fn header_entry_start(&mut self) -> Result<(), Error> {
         let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
         let Some(place) = HEADER_ENTRIES.iter().position(|(known, _)| *known == name) else {
             let script = name.starts_with(b"scripts/");
@@ -327,67 +335,69 @@ impl<H: Hasher> Reader<H> {
             return Err(Error::EmptyPayload);
         }
         self.header.begin(*document);
-        Ok(None)
+        Ok(())
     }
 
-    fn header_text(&mut self, data: &mut &[u8]) -> Found {
+    fn header_text(&mut self, data: &mut &[u8]) -> Result<(), Error> {
         let text = self.inner.content(data);
         let mut rest = text;
         let areas = &mut self.scratch.areas()?;
-        let mut note = self.header.feed(&mut rest, areas)?;
+        self.header.feed(&mut rest, areas)?;
+        self.note = self.header.note();
         if self.header.is_meta_data() {
             while !rest.is_empty() {
                 self.header.feed(&mut rest, areas)?;
             }
-            note = Some(Note::MetaData);
+            self.note = Some(Note::MetaData);
         }
         let used = text.len().saturating_sub(rest.len());
         self.inner.consume(used);
         *data = data.get(used..).unwrap_or_default();
-        Ok(note)
+        Ok(())
     }
 
-    fn header_entry_end(&mut self) -> Found {
+    fn header_entry_end(&mut self) -> Result<(), Error> {
         if !self.in_text {
-            return Ok(None);
+            return Ok(());
         }
         self.header.end()?;
-        Ok(self.header.is_meta_data().then_some(Note::MetaDataEnd))
+        if self.header.is_meta_data() { self.say(Note::MetaDataEnd) } else { Ok(()) }
     }
 
-    fn file_start(&mut self) -> Found {
+    fn file_start(&mut self) -> Result<(), Error> {
         if self.header.is_empty_payload() {
             return Err(Error::EmptyPayload);
         }
         let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
         self.hash = H::new();
-        self.payload.begin::<H>(&mut self.manifest, name)
+        self.payload.begin::<H>(&mut self.manifest, name)?;
+        self.say(Note::FileStart)
     }
 
     /// The member has ended: what it was for is checked before anything else is read.
-    fn member_end(&mut self) -> Found {
+    fn member_end(&mut self) -> Result<(), Error> {
         let hash = self.hash.clone().finish();
         match self.stage {
             Stage::Version => {
                 self.header.end()?;
                 self.digest = hash;
-                Ok(None)
+                Ok(())
             }
             Stage::Manifest => {
                 self.manifest.end()?;
                 self.digest = hash;
-                Ok(None)
+                Ok(())
             }
             Stage::Signature => {
                 self.signature.end()?;
                 self.stage = Stage::Verdict;
-                Ok(Some(Note::Signature))
+                self.say(Note::Signature)
             }
             Stage::Header | Stage::Data if !self.inner.has_ended() => Err(Error::ArtifactTruncated),
             Stage::Header if self.header_entries < 2 => Err(Error::MemberOrder),
-            Stage::Header if self.manifest.is_header(&hash) => Ok(Some(Note::HeaderEnd)),
+            Stage::Header if self.manifest.is_header(&hash) => self.say(Note::HeaderEnd),
             Stage::Header => Err(Error::HeaderHash),
-            Stage::Data => Ok(None),
+            Stage::Data => Ok(()),
             Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed(_) => {
                 Err(Error::Internal)
             }
@@ -395,7 +405,7 @@ impl<H: Hasher> Reader<H> {
     }
 
     /// The end marker of the artifact.
-    fn end(&mut self) -> Found {
+    fn end(&mut self) -> Result<(), Error> {
         if self.stage != Stage::Data {
             return Err(Error::MemberOrder);
         }
@@ -403,6 +413,6 @@ impl<H: Hasher> Reader<H> {
             return Err(Error::FileMissing);
         }
         self.stage = Stage::End;
-        Ok(Some(Note::End))
+        self.say(Note::End)
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `manifest.sig`: one line of base64 (artifact format v3; §7.6).
 
-use crate::piece::Found;
 use mender_base::base64::Decoder;
 use mender_base::{Error, limits};
 
@@ -22,7 +21,7 @@ impl Signature {
     }
 
     /// Takes bytes of the member; `out` receives what they decode to.
-    pub(crate) fn feed(&mut self, input: &[u8], out: &mut [u8]) -> Found {
+    pub(crate) fn feed(&mut self, input: &[u8], out: &mut [u8]) -> Result<(), Error> {
         for byte in input {
             if byte.is_ascii_whitespace() {
                 self.ended = true;
@@ -39,7 +38,7 @@ impl Signature {
                 self.len = self.len.saturating_add(1);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// How many bytes were decoded.

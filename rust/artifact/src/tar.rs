@@ -13,7 +13,7 @@ const BLOCK: u16 = 512;
 /// One more than the zeros that may follow the end marker.
 const TRAILER_MAX: u32 = limits::TRAILING_ZERO_BLOCKS_MAX * 512 + 1;
 
-/// What [`Level::step`] came to.
+/// What [`Level::step`] came to. As wide as [`Error`], so that a result of both is two registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub(crate) enum Step {
