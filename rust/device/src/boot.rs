@@ -142,10 +142,13 @@ impl Board<'_> {
         host.app.self_test_fails = behaviour == Behaviour::FailsSelfTest;
         host.faults.open = (behaviour == Behaviour::NeverReachesServer).then_some(EHOSTUNREACH);
         let console = self.console.clone();
-        host.app.on_notice = Some(Box::new(move |notice| {
-            if let Notice::Progress { received, total } = notice {
-                console.progress(received, total);
-            }
+        host.app.on_notice = Some(Box::new(move |notice| match notice {
+            Notice::Progress { received, total } => console.progress(received, total),
+            Notice::Authenticated
+            | Notice::DeploymentStarted
+            | Notice::Restarting
+            | Notice::DeploymentSucceeded
+            | Notice::DeploymentFailed(_) => console.clear(),
         }));
         host
     }
@@ -176,6 +179,7 @@ fn describe(booted: &Booted) -> String {
     let done = match booted.done {
         Done::Nothing => "nothing to do".to_owned(),
         Done::Upgraded(swap) => format!("{} done", kind(swap)),
+        Done::Overwritten => "old image overwritten".to_owned(),
         Done::Resumed(swap) => format!("interrupted {} completed", kind(swap)),
         Done::Refused => "bad image in the secondary slot refused".to_owned(),
     };

@@ -33,6 +33,14 @@ impl Console {
         let shown = write!(io::stdout(), "\r\x1b[K{}", state.bar).and_then(|()| io::stdout().flush());
         drop(shown);
     }
+
+    /// Takes the bar away: the download is over, one way or the other.
+    pub(crate) fn clear(&self) {
+        if !std::mem::take(&mut self.0.borrow_mut().bar).is_empty() {
+            let cleared = write!(io::stdout(), "\r\x1b[K").and_then(|()| io::stdout().flush());
+            drop(cleared);
+        }
+    }
 }
 
 impl Write for Console {

@@ -111,6 +111,23 @@ fn a_module_writes_files_and_undoes_them_when_told_to_fail() {
 }
 
 #[test]
+fn a_boot_loader_that_overwrites_takes_good_images_and_admits_that_bad_ones_stay() {
+    for (behaviour, status, name) in [
+        (Behaviour::Fine, "success", "release-2.0.0"),
+        (Behaviour::FailsSelfTest, "failure", "release-2.0.0_INCONSISTENT"),
+    ] {
+        let bench = Bench::new(&format!("overwrite-{}", behaviour.word()));
+        let deployment = bench.deploy_image("2.0.0", behaviour);
+        let mut device = bench.start(&["--overwrite-only"]);
+        assert_eq!(bench.end_of(&deployment, &mut device).final_statuses(), [status]);
+        device.wait_for("mcuboot", "old image overwritten; image 2.0.0");
+        device.wait_for("InventorySent", "");
+        assert_eq!(bench.running().version.to_string(), "2.0.0");
+        assert_eq!(bench.server.devices()[0].inventory["artifact_name"], name);
+    }
+}
+
+#[test]
 fn a_restart_can_end_the_process_for_a_supervisor() {
     let bench = Bench::new("exit");
     let deployment = bench.deploy_image("2.0.0", Behaviour::Fine);

@@ -31,8 +31,10 @@ pub enum Mode {
 pub enum Done {
     /// Nothing.
     Nothing,
-    /// It swapped or overwrote, for this reason.
+    /// It swapped, for this reason.
     Upgraded(SwapType),
+    /// It copied the new image over the old one.
+    Overwritten,
     /// It went on with a swap that a reset had interrupted.
     Resumed(SwapType),
     /// It found the image in the secondary slot bad, spoilt that, and left the primary slot alone.
@@ -189,10 +191,9 @@ fn swap_slots(flash: &mut Flash, swap: SwapType, size: u32) -> Result<(), FlashE
 }
 
 fn boot_overwriting(flash: &mut Flash) -> Result<Done, FlashError> {
-    let swap = match swap_type(flash) {
-        swap @ (SwapType::Test | SwapType::Permanent) => swap,
-        SwapType::None | SwapType::Revert => return Ok(Done::Nothing),
-    };
+    if !matches!(swap_type(flash), SwapType::Test | SwapType::Permanent) {
+        return Ok(Done::Nothing);
+    }
     let Ok(new) = check(flash, Area::Slot1) else {
         spoil(flash)?;
         return Ok(Done::Refused);
@@ -202,7 +203,7 @@ fn boot_overwriting(flash: &mut Flash) -> Result<Done, FlashError> {
     move_pages(flash, (Area::Slot1, 0), (Area::Slot0, 0), size)?;
     // Until here a reset starts the copy again; without header and trailer it does not.
     spoil(flash)?;
-    Ok(Done::Upgraded(swap))
+    Ok(Done::Overwritten)
 }
 
 /// Makes the secondary slot's image unusable: header first, so that what is left is not taken for an image.

@@ -156,7 +156,8 @@ fn an_overwrite_that_is_cut_at_any_operation_is_completed_and_cannot_be_undone()
     let start = armed(layout());
     for tear in TEARS {
         let mut number = 1;
-        while let Some((mut flash, _)) = boot_cut(&start, Mode::OverwriteOnly, number, tear) {
+        while let Some((mut flash, booted)) = boot_cut(&start, Mode::OverwriteOnly, number, tear) {
+            assert!(matches!(booted.done, Done::Overwritten | Done::Refused | Done::Nothing), "{booted:?}");
             assert!(holds(&flash, Area::Slot0, &new()), "cut {number} {tear:?}");
             assert!(bootloader::is_confirmed(&flash), "an unset trailer counts as confirmed");
             assert_eq!(boot(&mut flash, Mode::OverwriteOnly).unwrap().done, Done::Nothing);
