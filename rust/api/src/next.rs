@@ -186,7 +186,6 @@ impl Next {
             Token::Key(len) => return self.key(depth, text_of(lent, len)),
             Token::TooLong { key: true } => self.set_member(depth, Member::Other),
             Token::ObjectStart => {
-                self.set_member(depth, Member::Other);
                 if !matches!(
                     self.member(outside),
                     Member::Other | Member::Root | Member::Artifact | Member::Source

@@ -46,7 +46,7 @@ pub struct Head {
     pub content_range: Option<ContentRange>,
     /// Entity tag with its quotes, visible ASCII; empty when missing or longer than [`limits::ETAG_MAX`].
     pub etag: Text<{ limits::ETAG_MAX }>,
-    /// Length of `Location` in the lent buffer; none when missing, malformed or longer than that buffer.
+    /// Length of a redirect's (3xx) `Location` in the lent buffer; none when missing, malformed or longer than that buffer.
     pub location_len: Option<usize>,
 }
 
@@ -182,8 +182,8 @@ impl Reply {
     /// Reads on in `input`: how many bytes were used, and what they led to.
     ///
     /// Bytes of a [`Part::Body`] are not counted as used: [`take`](Self::take) them, drop as many from the input and feed the rest.
-    /// `None`: all was used and more is needed. `location` is where the value of `Location` goes, the same buffer each time; with an
-    /// empty one it is ignored.
+    /// `None`: all was used and more is needed. `location` is where the address of a redirect goes, the same buffer each time; with an
+    /// empty one it is ignored. Other replies leave that buffer alone.
     ///
     /// # Errors
     /// [`Error::HttpSyntax`], [`Error::HttpHeaders`], [`Error::HttpFraming`], [`Error::HttpChunk`], [`Error::HttpEncoding`],
@@ -272,7 +272,7 @@ impl Reply {
                 // White space here would continue the line before, which RFC 9112 §5.2 has abolished.
                 self.name(byte)?
             }
-            (State::Name, b':') => self.name_ends(location),
+            (State::Name, b':') => self.name_ends(),
             (State::Name, _) => self.name(byte)?,
             (State::Space, b' ' | b'\t') => State::Space,
             (State::Space | State::Value, b'\r') => {
@@ -335,11 +335,13 @@ impl Reply {
         Ok(State::Name)
     }
 
-    fn name_ends(&mut self, location: &[u8]) -> State {
-        let name = FIELDS.iter().find(|(name, _)| !self.too_long && same_word(name, &self.text));
+    fn name_ends(&mut self) -> State {
+        let name = FIELDS.iter().find(|(name, _)| same_word(name, &self.text));
         self.field = name.map(|(_, field)| *field);
         if self.field == Some(Field::Location) {
-            self.head.location_len = (!location.is_empty()).then_some(0);
+            // Only a redirect's address may take the place of what the lent buffer holds.
+            let redirect = (300..400).contains(&self.head.status);
+            self.head.location_len = redirect.then_some(0);
         }
         self.start_text();
         State::Space

@@ -71,8 +71,7 @@ impl<'a> Url<'a> {
             None => cut(authority, |b| b == b':'),
         };
         let known = |b: u8| match b {
-            b':' => ipv6,
-            b'.' => true,
+            b':' | b'.' => true,
             b'-' | b'_' => !ipv6,
             _ if ipv6 => b.is_ascii_hexdigit(),
             _ => b.is_ascii_alphanumeric(),
@@ -169,6 +168,8 @@ mod tests {
             "https://[::1]x:1/",
             "https://[fe80::1%25eth0]/",
             "https://[g::]/",
+            "https://[a-b]/",
+            "https://[a_b]/",
             "https://a%2fb/",
             "https://a\\b/",
             " https://a/",

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A window over a message that is never whole in memory.
+//!
+//! JSON strings are escaped here and not by `serde-json-core`: that writes into a slice that holds all of a string, cannot
+//! put one string into another, and its `to_slice` for a single `&str` links a reachable panic and 750 bytes on a Cortex-M4.
+//! `serde_json` is the oracle of the tests.
 
 use mender_base::base64;
 use mender_base::text::Decimal;

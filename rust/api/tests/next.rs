@@ -67,6 +67,8 @@ fn members_come_in_any_order_and_unknown_ones_are_passed_over() {
     assert_eq!((offer.artifact_name.as_str(), uri.as_str()), ("n", "http://a"));
     let long_key = format!(r#"{{"{}":1,"#, "k".repeat(600));
     assert!(read(with("{", &long_key).as_bytes()).is_ok());
+    let after_ours = format!(r#""{}":1,"artifact":{{"#, "k".repeat(600));
+    assert!(read(with("\"artifact\":{", &after_ours).as_bytes()).is_ok());
 }
 
 #[test]
@@ -246,6 +248,12 @@ fn c28_an_artifact_for_other_devices_fails_the_deployment() {
         fails_deployment(&with(&list, types), Error::OfferDevice);
     }
     assert!(read(with(&list, &format!("[\"{}\",\"{TYPE}\",\"b\"]", "x".repeat(600))).as_bytes()).is_ok());
+}
+
+#[test]
+fn the_first_of_several_faults_is_named() {
+    let body = with("release-2", "").replacen("\"uri\":", "\"uri\":7,\"x\":", 1);
+    fails_deployment(&body, Error::OfferName);
 }
 
 #[test]

@@ -117,6 +117,8 @@ fn a_chunked_body_is_unwrapped() {
 fn a_body_without_length_ends_with_the_connection() {
     let (head, body) = good("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nhello");
     assert_eq!((head.keep_alive, body.as_str()), (false, "hello"));
+    let (head, body) = good("HTTP/1.1 200 OK\r\nX: y\r\n\r\nhello");
+    assert_eq!((head.keep_alive, body.as_str()), (false, "hello"));
 }
 
 #[test]
@@ -203,6 +205,16 @@ fn a_location_goes_to_the_lent_buffer() {
     assert_eq!(reply(&longest).0, None, "with the space behind it the buffer is full");
     for bad in ["https://b/ c", "https://b/\u{e4}", &"l".repeat(65)] {
         assert_eq!(reply(bad), (None, String::new()), "{bad}");
+    }
+}
+
+#[test]
+fn only_a_redirect_writes_to_the_lent_buffer() {
+    for status in [200, 201, 206, 401, 503] {
+        let (mut reply, mut lent) = (Reply::new(10), *b"https://a/b");
+        let text = format!("HTTP/1.1 {status} x\r\nLocation: https://c/\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(reply.feed(text.as_bytes(), &mut lent), Ok((text.len(), Some(Part::Head))));
+        assert_eq!((reply.head().location_len, &lent), (None, b"https://a/b"), "{status}");
     }
 }
 
