@@ -34,6 +34,18 @@ fn a_good_image_is_swapped_in_and_confirmed() {
 }
 
 #[test]
+fn flash_of_any_geometry_takes_an_update() {
+    for (page_size, granule) in [("1024", "1"), ("2048", "16"), ("8192", "32")] {
+        let bench = Bench::new(&format!("geometry-{page_size}"));
+        let deployment = bench.deploy_image("2.0.0", Behaviour::Fine);
+        let mut device = bench.start(&["--page-size", page_size, "--program-granule", granule]);
+        let end = bench.end_of(&deployment, &mut device);
+        assert_eq!(end.final_statuses(), ["success"], "{page_size} {granule}: {}", device.transcript());
+        assert_eq!(bench.running().version.to_string(), "2.0.0");
+    }
+}
+
+#[test]
 fn a_bad_image_is_swapped_back_and_the_server_hears_why() {
     for (behaviour, reason) in [
         (Behaviour::FailsSelfTest, "self-test"),

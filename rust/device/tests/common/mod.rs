@@ -40,6 +40,7 @@ impl Bench {
     /// Switches the device on.
     pub(crate) fn start(&self, more: &[&str]) -> Device {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mender-device"));
+        command.env_clear();
         command.args(["--json", "--log-level", "debug", "--count", "--device-type", TYPE]);
         command.args(["--server-url", &self.server.api_url()]);
         command.arg("--ca-file").arg(self.dir.join("ca.pem")).arg("--state-dir").arg(self.state_dir());
