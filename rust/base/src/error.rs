@@ -5,6 +5,23 @@
 //! 15xx ports, 19xx internal. The C ABI returns them negated. Numbers are kept in records and logs on devices:
 //! never reuse one; a retired number stays as a comment.
 
+use core::ffi::CStr;
+
+/// `text` without the NUL at its end: both views of a text share its bytes.
+const fn without_nul(text: &'static str) -> &'static str {
+    match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((text, _)) => text,
+        None => "",
+    }
+}
+
+const fn with_nul(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => c"",
+    }
+}
+
 macro_rules! errors {
     ($($(#[doc = $why:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
         /// What went wrong. The number is stable across releases.
@@ -27,7 +44,23 @@ macro_rules! errors {
             /// One line for a person, without a final stop.
             #[must_use]
             pub const fn text(self) -> &'static str {
-                match self { $(Error::$name => $text,)+ }
+                match self {
+                    $(Error::$name => {
+                        const TEXT: &str = without_nul(concat!($text, "\0"));
+                        TEXT
+                    })+
+                }
+            }
+
+            /// The same text as C reads it.
+            #[must_use]
+            pub const fn c_text(self) -> &'static CStr {
+                match self {
+                    $(Error::$name => {
+                        const TEXT: &CStr = with_nul(concat!($text, "\0"));
+                        TEXT
+                    })+
+                }
             }
 
             /// Why it happens and what to do, for `docs/errors.md`. Not linked into firmware, which does not call it.
@@ -61,6 +94,22 @@ errors! {
     ConfigBuffer = 1003, "buffer too small";
     /// The identity has no pair, or more than fits.
     ConfigIdentity = 1004, "bad identity";
+    /// A pointer that must not be NULL is, or it is not aligned for its type.
+    NullPointer = 1011, "NULL argument";
+    /// A number is none of those that are allowed, or a text is empty, too long, or not UTF-8.
+    Argument = 1012, "bad argument";
+    /// Call `mender_client_init` first.
+    NotInitialised = 1021, "client is not initialised";
+    /// Call `mender_client_exit` before another `mender_client_init`.
+    AlreadyInitialised = 1022, "client is already initialised";
+    /// Call `mender_client_activate` first.
+    NotActive = 1023, "client is not active";
+    /// The call must come before `mender_client_activate`.
+    AlreadyActive = 1024, "client is already active";
+    /// The client is at work in another thread, or the call comes from one of its callbacks.
+    Busy = 1025, "client is busy";
+    /// More update modules than the client has room for, or a second one for the same payload type.
+    ModuleTable = 1026, "no room for the update module";
 
     // ---- 11xx: JSON
     /// The text is not JSON (RFC 8259), or it ended too early.
@@ -326,6 +375,7 @@ mod tests {
             assert_eq!(Error::from_number(e.number()), Some(*e), "{}", e.name());
             assert!((1000..2000).contains(&e.number()));
             assert!(!e.text().is_empty() && !e.text().ends_with('.'));
+            assert_eq!(e.c_text().to_str(), Ok(e.text()));
         }
     }
 }
