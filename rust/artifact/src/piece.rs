@@ -59,7 +59,7 @@ pub enum Piece<'s, 'i> {
     HeaderEnd,
     /// A payload file begins.
     FileStart {
-        /// Its place in the artifact, from 0.
+        /// Its place in the artifact, from 0. No signature covers the order of files; the name is what counts.
         index: u8,
         /// Its name, 1…128 bytes: letters, digits and `_-.,`.
         name: &'s str,

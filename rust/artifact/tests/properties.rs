@@ -82,7 +82,13 @@ fn spoil(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
 #[test]
 fn a_spoilt_artifact_is_refused_or_says_the_same() {
     let good = rich().build();
-    let honest = read_in(&good, 512);
+    // Nothing covers the order of the payload files (§9.1).
+    let sorted = |mut reading: Reading| {
+        reading.facts.sort();
+        reading.files.sort();
+        reading
+    };
+    let honest = sorted(read_in(&good, 512));
     assert_eq!(honest.result, Ok(()));
     let mut accepted = 0;
     for seed in cases(20_000) {
@@ -95,7 +101,7 @@ fn a_spoilt_artifact_is_refused_or_says_the_same() {
         }
         let reading = read_somehow(&bytes, numbers);
         if reading.result.is_ok() {
-            assert!(reading == honest, "seed {seed}: {:#?}", reading.facts);
+            assert!(sorted(reading) == honest, "seed {seed}");
             accepted += 1;
         }
     }
