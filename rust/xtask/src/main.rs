@@ -1,3 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The project's commands.
-fn main() {}
+//! The project's commands: `cargo xtask <command>`.
+
+mod catalogue;
+mod docs;
+mod elf;
+mod nopanic;
+mod report;
+mod run;
+mod surface;
+mod test;
+
+use std::process::ExitCode;
+
+use report::{Outcome, Report};
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  test [--quick]    all tests; --quick leaves out the long ones
+  nopanic           proves that the firmware crates have no reachable panic and no heap
+  catalogue         which test covers which entry of the catalogue of hostile input
+  docs [--check]    writes docs/errors.md and docs/events.md
+
+cargo xtask <command> --help says more.
+";
+
+const TEST_HELP: &str = "\
+cargo xtask test [--quick]
+
+Runs everything there is to check: formatting, lints, all tests of the workspace, the catalogue of hostile input, generated
+documents, the proof that the firmware cannot panic, instructions per byte, and the demonstration. A failure does not stop
+what comes after it. What needs a tool that is not installed is skipped with a line that names the tool.
+
+The last line is `N passed, N failed, N skipped`; the exit code is 0 when nothing failed.
+
+  --quick   a minute or two: without the cross build, the measurements, the power cuts by SIGKILL and the demonstration
+";
+
+const NOPANIC_HELP: &str = "\
+cargo xtask nopanic [--sizes]
+
+Links the programs of tests/nopanic, whose panic handler calls a function that does not exist: they link only when no panic can
+be reached. Checks that they have no heap, that they call every public function of the firmware crates, and that with one slice
+index added the link fails. For thumbv7em-none-eabi where a toolchain can build for it (an installed target, or a rustc with
+rust-src), and for this machine.
+
+  --sizes   prints the sections of the linked client and its largest functions instead
+";
+
+const CATALOGUE_HELP: &str = "\
+cargo xtask catalogue [--list]
+
+Checks that every entry of the catalogue of malformed and hostile input (docs/protocol.md §10) has a test whose name begins with
+its number, as c47_ does, or is known to wait for later work.
+
+  --list   prints the whole map instead
+";
+
+const DOCS_HELP: &str = "\
+cargo xtask docs [--check]
+
+Writes docs/errors.md and docs/events.md from the tables in mender-base.
+
+  --check   writes nothing; fails when they are not what would be written
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (command, rest) = words.split_first().map_or(("", &[][..]), |(command, rest)| (*command, rest));
+    let help = match command {
+        "test" => TEST_HELP,
+        "nopanic" => NOPANIC_HELP,
+        "catalogue" => CATALOGUE_HELP,
+        "docs" => DOCS_HELP,
+        _ => HELP,
+    };
+    match (command, rest) {
+        (_, [.., "--help" | "-h"]) | ("" | "help" | "--help" | "-h", _) => {
+            print!("{help}");
+            ExitCode::SUCCESS
+        }
+        ("test", []) => test::all(false),
+        ("test", ["--quick"]) => test::all(true),
+        ("nopanic", []) => {
+            let mut report = Report::default();
+            nopanic::steps(&mut report, false);
+            report.close()
+        }
+        ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
+        ("catalogue", []) => single("catalogue", catalogue::check),
+        ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
+        ("docs", []) => single("docs", docs::write),
+        ("docs", ["--check"]) => single("docs", docs::check),
+        _ => {
+            eprintln!("cargo xtask: not understood: {}\n\n{help}", args.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn single(name: &str, step: impl FnOnce() -> Outcome) -> ExitCode {
+    let mut report = Report::default();
+    report.step(name, step);
+    report.close()
+}
+
+fn print_or_fail(text: Result<String, String>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

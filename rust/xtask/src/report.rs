@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One line per step, and the count at the end. A failure does not stop what comes after it.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// What a step came to.
+pub(crate) enum Outcome {
+    /// All `count` checks passed.
+    Passed {
+        /// How many there were.
+        count: u32,
+        /// Figures worth a place on the line.
+        note: String,
+    },
+    /// Some did not.
+    Failed {
+        /// How many passed all the same.
+        passed: u32,
+        /// How many did not.
+        failed: u32,
+        /// All that helps to see why.
+        text: String,
+    },
+}
+
+impl Outcome {
+    /// One check that passed.
+    pub(crate) fn passed(note: impl Into<String>) -> Self {
+        Self::Passed { count: 1, note: note.into() }
+    }
+
+    /// One check that failed.
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Self::Failed { passed: 0, failed: 1, text: text.into() }
+    }
+
+    /// By whether the text, what is wrong, is empty.
+    pub(crate) fn of(wrong: String, note: impl Into<String>) -> Self {
+        if wrong.is_empty() { Self::passed(note) } else { Self::failed(wrong) }
+    }
+}
+
+/// Counts, and the names of what failed.
+#[derive(Default)]
+pub(crate) struct Report {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+    failures: Vec<String>,
+}
+
+impl Report {
+    /// Runs a step and prints its line.
+    pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
+        print!("{name:<24} ");
+        flush();
+        let start = Instant::now();
+        let outcome = step();
+        let took = format!("{:.1} s", start.elapsed().as_secs_f32());
+        match outcome {
+            Outcome::Passed { count, note } => {
+                self.passed += count;
+                println!("ok      {took:>8}  {note}");
+            }
+            Outcome::Failed { passed, failed, text } => {
+                self.passed += passed;
+                self.failed += failed.max(1);
+                self.failures.push(name.to_owned());
+                println!("FAILED  {took:>8}  {failed} of {}", passed + failed);
+                println!("{}", text.trim_end());
+                println!("---- end of {name}");
+            }
+        }
+        flush();
+    }
+
+    /// A line for what there is nothing to run for.
+    pub(crate) fn skip(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        println!("{name} skipped: {why}");
+    }
+
+    /// The closing lines. Programs read the last one.
+    pub(crate) fn close(self) -> ExitCode {
+        println!();
+        for name in &self.failures {
+            println!("failed: {name}");
+        }
+        println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn flush() {
+    // A terminal that is gone does not stop the checks.
+    drop(std::io::stdout().flush());
+}

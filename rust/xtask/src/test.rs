@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one test command.
+
+use std::process::ExitCode;
+
+use crate::report::{Outcome, Report};
+use crate::run::{cargo, find, output, root};
+use crate::{catalogue, docs, nopanic};
+
+/// Programs that judge our work from outside, and where they come from.
+const JUDGES: [(&str, &str, &str); 3] = [
+    ("mender-artifact", "mender-artifact", "apt install mender-artifact"),
+    ("mender-client", "mender-update", "apt install mender-client"),
+    ("imgtool", "imgtool", "pip install imgtool"),
+];
+
+/// Everything, or what takes a minute or two.
+pub(crate) fn all(quick: bool) -> ExitCode {
+    let mut report = Report::default();
+    report.step("format", || plain(&["fmt", "--all", "--check"]));
+    report.step("lints", || {
+        plain(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    });
+    report.step("lints: nopanic", || {
+        plain(&[
+            "clippy",
+            "--locked",
+            "-p",
+            "nopanic",
+            "--features",
+            "proof",
+            "--bins",
+            "--",
+            "-D",
+            "warnings",
+        ])
+    });
+    report.step("tests", || tests(&["test", "--locked", "--workspace", "--no-fail-fast"]));
+    samples(&mut report);
+    for (name, other, from) in JUDGES {
+        if find(name).or_else(|| find(other)).is_none() {
+            report.skip(name, &format!("not installed ({from})"));
+        }
+    }
+    report.step("catalogue", catalogue::check);
+    report.step("docs", docs::check);
+    nopanic::steps(&mut report, quick);
+    report.close()
+}
+
+/// A cargo command that is one check.
+fn plain(args: &[&str]) -> Outcome {
+    let told = output(&mut cargo(args));
+    if told.ok { Outcome::passed("") } else { Outcome::failed(told.text) }
+}
+
+/// `cargo test`, whose tests are counted.
+fn tests(args: &[&str]) -> Outcome {
+    let told = output(&mut cargo(args));
+    let (passed, failed) = counts(&told.text);
+    if told.ok && failed == 0 {
+        return Outcome::Passed { count: passed, note: format!("{passed} tests") };
+    }
+    Outcome::Failed { passed, failed: failed.max(1), text: what_failed(&told.text) }
+}
+
+/// Sums of cargo's `test result:` lines: passed, failed.
+fn counts(text: &str) -> (u32, u32) {
+    let number = |line: &str, word: &str| -> u32 {
+        let mut words =
+            line.split([' ', ';']).filter(|part| !part.is_empty()).collect::<Vec<_>>().into_iter().rev();
+        words.find(|part| *part == word);
+        words.next().and_then(|part| part.parse().ok()).unwrap_or(0)
+    };
+    let lines = text.lines().filter(|line| line.starts_with("test result:"));
+    lines.fold((0, 0), |(p, f), line| (p + number(line, "passed"), f + number(line, "failed")))
+}
+
+/// The output without what went well.
+fn what_failed(text: &str) -> String {
+    let dull = |line: &str| {
+        line.is_empty()
+            || line.starts_with("running ")
+            || line.starts_with("test ") && line.ends_with(" ... ok")
+            || line.starts_with("test result: ok")
+            || ["Running ", "Doc-tests ", "Compiling ", "Fresh ", "Finished "]
+                .iter()
+                .any(|w| line.trim_start().starts_with(w))
+    };
+    text.lines().filter(|line| !dull(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The official samples are read by the tests above when they are there.
+fn samples(report: &mut Report) {
+    let folder = root().join("../shared/artifacts");
+    let count = std::fs::read_dir(&folder).into_iter().flatten().flatten().count();
+    if count == 0 {
+        report.skip("samples", "no ../shared/artifacts; the fixtures in tests/conformance were read");
+    }
+}
+
+#[cfg(test)]
+mod own_tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_of_all_test_binaries_are_added() {
+        let text = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s\n\
+                    x\ntest result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+        assert_eq!(counts(text), (15, 2));
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//! mender-client.
+
+use mender_client::{Buffers, Client, Config, Tier};
+use nopanic::any::{any, one_of, part, see};
+use nopanic::ports::Unknown;
+
+fn config() -> Config<'static> {
+    let mut config = Config::default();
+    if any() {
+        config = Config {
+            server_url: any(),
+            device_type: any(),
+            artifact_name: any(),
+            tenant_token: any(),
+            tier: one_of(&[None, Some(Tier::Standard), Some(Tier::Micro), Some(Tier::System)]),
+            user_agent: any(),
+            timing: super::update::timing(),
+            allow_http: any(),
+            abort_probe_ms: any(),
+            idle_timeout_ms: any(),
+            total_timeout_ms: any(),
+            download_tries: any(),
+        };
+    }
+    config
+}
+
+pub(crate) fn every() {
+    let (mut io, mut token, mut uri) = ([0; 2048], [0; 1536], [0; 1024]);
+    let buffers = Buffers { io: part(&mut io), token: part(&mut token), uri: part(&mut uri) };
+    let Ok(mut client) = Client::new(config(), buffers, Unknown) else { return };
+    while any() {
+        match any() {
+            0u8 => Client::check_now(&mut client),
+            1 => Client::inventory_now(&mut client),
+            2 => see(Client::snapshot(&client)),
+            3 => see((&raw const *Client::ports(&client), &raw mut *Client::ports_mut(&mut client))),
+            _ => see(Client::poll(&mut client)),
+        }
+    }
+    see(Client::exit(client));
+}
