@@ -42,8 +42,8 @@ impl Soft {
         let room = self.tail.get_mut(self.tail_len..).unwrap_or_default();
         let n = room.len().min(data.len());
         let (now, rest) = data.split_at_checked(n).unwrap_or((data, &[]));
-        for (to, from) in room.iter_mut().zip(now) {
-            *to = *from;
+        if let Some(to) = room.get_mut(..now.len()) {
+            to.copy_from_slice(now);
         }
         self.tail_len = self.tail_len.saturating_add(n);
         if self.tail_len >= self.tail.len() {

@@ -352,7 +352,10 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             cx.ports.notice(Notice::DeploymentSucceeded);
         }
         (Phase::FailurePending, Some(reason)) => {
-            cx.event(Event::DeploymentFailed, reason.number().into(), 0, c.provides.incoming_name());
+            let name = Some(c.provides.incoming_name()).filter(|name| !name.is_empty());
+            // Without an incoming name the stored one says `_INCONSISTENT`.
+            let name = name.unwrap_or(c.provides.artifact_name());
+            cx.event(Event::DeploymentFailed, reason.number().into(), 0, name);
             cx.ports.notice(Notice::DeploymentFailed(reason));
         }
         (Phase::Idle, _) => {

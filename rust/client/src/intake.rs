@@ -71,7 +71,9 @@ impl Intake {
                     None => Kind::Nothing,
                     Some(ZEPHYR_IMAGE) => Kind::Image,
                     Some(other) => {
-                        self.module = Some(ports.find(other).ok_or(Error::PayloadUnknown)?);
+                        let module = ports.find(other).ok_or(Error::PayloadUnknown)?;
+                        ports.download(module).map_err(|e| note(failed, e, Error::ModuleFailed))?;
+                        self.module = Some(module);
                         Kind::Module
                     }
                 };

@@ -21,6 +21,16 @@ pub trait Modules {
     /// The module can undo what it did.
     fn supports_rollback(&mut self, module: ModuleId) -> bool;
 
+    /// A download for this module begins (Mender's state `Download`): meta-data, then files. What an earlier one left is void.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    fn download(&mut self, module: ModuleId) -> Result<()> {
+        // A module that keeps nothing between downloads has nothing to do here.
+        let _ = module;
+        Ok(())
+    }
+
     /// A piece of the artifact's meta-data (JSON). It is not yet verified: keep it, do not act on it before `begin` or `ArtifactInstall`.
     ///
     /// # Errors

@@ -291,6 +291,11 @@ impl<T, C: Clock, L: Sink, M: Modules> Modules for Host<T, C, L, M> {
         self.modules.supports_rollback(module)
     }
 
+    fn download(&mut self, module: ModuleId) -> Result<()> {
+        self.or_fault(None)?;
+        self.modules.download(module)
+    }
+
     fn meta_data(&mut self, module: ModuleId, piece: &[u8]) -> Result<()> {
         self.or_fault(None)?;
         self.modules.meta_data(module, piece)

@@ -57,7 +57,6 @@ pub struct Folder {
     root: PathBuf,
     types: Vec<String>,
     names: HashMap<(u8, u8), String>,
-    meta_data_open: bool,
     trace: Vec<(ModuleId, ModuleState)>,
     /// The new files need a restart to take effect.
     pub needs_reboot: bool,
@@ -78,7 +77,6 @@ impl Folder {
             root: root.to_owned(),
             types,
             names: HashMap::new(),
-            meta_data_open: false,
             trace: Vec::new(),
             needs_reboot: true,
             supports_rollback: true,
@@ -166,14 +164,14 @@ impl Modules for Folder {
         self.supports_rollback
     }
 
-    fn meta_data(&mut self, module: ModuleId, piece: &[u8]) -> Result<()> {
+    fn download(&mut self, module: ModuleId) -> Result<()> {
         let folder = self.folder_of(module)?;
         fs::create_dir_all(&folder).map_err(errno)?;
-        let path = folder.join("meta-data.json");
-        if !self.meta_data_open {
-            remove(&path).map_err(errno)?;
-            self.meta_data_open = true;
-        }
+        remove(&folder.join("meta-data.json")).map_err(errno)
+    }
+
+    fn meta_data(&mut self, module: ModuleId, piece: &[u8]) -> Result<()> {
+        let path = self.folder_of(module)?.join("meta-data.json");
         let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(errno)?;
         if file.metadata().map_err(errno)?.len() + piece.len() as u64 > META_DATA_MAX {
             return Err(Errno::ENOSPC);
@@ -184,7 +182,6 @@ impl Modules for Folder {
     fn begin(&mut self, module: ModuleId, file: u8, name: &str, size: u32) -> Result<()> {
         self.fails_at(FailAt::Download)?;
         let download = self.folder_of(module)?.join("download");
-        self.meta_data_open = false;
         if file == 0 {
             remove(&download).map_err(errno)?;
             self.names.retain(|(of, _), _| *of != module.0);
@@ -211,7 +208,6 @@ impl Modules for Folder {
     }
 
     fn run(&mut self, module: ModuleId, state: ModuleState) -> Result<Progress> {
-        self.meta_data_open = false;
         if self.waited < self.pending {
             self.waited += 1;
             return Ok(Progress::Pending);
