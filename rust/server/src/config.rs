@@ -67,6 +67,9 @@ pub struct Config {
     pub request_timeout: Duration,
     /// A connection is closed after so many requests.
     pub requests_per_connection: Option<u32>,
+    /// Take request bodies in chunks, as the real server does and the official Linux client needs. Otherwise they are refused
+    /// (400), so that a client that uses them is found out: its requests escape the real server's size and type checks.
+    pub chunked_uploads: bool,
     /// Most bytes of a request's body on the device API.
     pub body_limit: usize,
     /// Most inventory attributes of a device.
@@ -101,6 +104,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
             requests_per_connection: None,
+            chunked_uploads: false,
             body_limit: 1 << 20,
             inventory_limit: 100,
         }

@@ -203,6 +203,16 @@ impl State {
         Ok(id)
     }
 
+    /// The id of the deployment that `name` means: its id or the beginning of it.
+    pub(crate) fn find_deployment(&self, name: &str) -> Result<String, Error> {
+        let found: Vec<&Deployment> = self.deployments.iter().filter(|d| d.id.starts_with(name)).collect();
+        match found.as_slice() {
+            [one] if !name.is_empty() => Ok(one.id.clone()),
+            [] => Err(Error::NotFound(format!("deployment {name}"))),
+            _ => Err(Error::Invalid(format!("{name:?} fits {} deployments", found.len()))),
+        }
+    }
+
     /// Ends a deployment: devices at work on it learn of it at their next report, the others never get it.
     pub(crate) fn abort(&mut self, id: &str) -> Result<(), Error> {
         let found = self.deployments.iter_mut().find(|deployment| deployment.id == id);

@@ -96,7 +96,8 @@ fn refuse_body(shared: &Shared, request: &Request) -> Option<Response> {
         response.close = true;
         return Some(response);
     }
-    if request.content_length == 0 {
+    // The real server looks at the type only where a length is given.
+    if request.content_length == 0 || request.chunked {
         return None;
     }
     let media_type = request.header("Content-Type").and_then(media_type);

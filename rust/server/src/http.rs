@@ -26,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
     /// What `Content-Length` said; the body is shorter only when it was refused unread.
     pub(crate) content_length: usize,
+    /// The body came in chunks.
+    pub(crate) chunked: bool,
     /// The client asked for the connection to end, or speaks HTTP/1.0.
     pub(crate) close: bool,
     /// Number in the order of arrival, and the `request_id` of the reply.
@@ -113,6 +115,15 @@ pub(crate) enum NoRequest {
     Refused(Box<Request>, u16, String),
 }
 
+/// What is taken of a request's body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Most bytes.
+    pub(crate) body: usize,
+    /// Bodies in chunks, of unknown length.
+    pub(crate) chunked: bool,
+}
+
 /// Reads requests off one connection.
 pub(crate) struct Reader {
     buffer: Vec<u8>,
@@ -141,11 +152,11 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads one request. A body above `body_limit` is left unread: the caller answers 413 and closes.
+    /// Reads one request. A body above the limit is left unread: the caller answers 413 and closes.
     pub(crate) fn read(
         &mut self,
         stream: &mut (impl Read + Write),
-        body_limit: usize,
+        limits: Limits,
     ) -> Result<Request, NoRequest> {
         let head = loop {
             if let Some(at) = find(&self.buffer, b"\r\n\r\n") {
@@ -159,7 +170,10 @@ impl Reader {
         let mut request = parse_head(&self.buffer[..head])?;
         request.id = stamp::uuid();
         self.buffer.drain(..head);
-        if request.content_length > body_limit {
+        if request.chunked && !limits.chunked {
+            return Err(refuse(request, 400, "chunked uploads are not taken: send Content-Length"));
+        }
+        if request.content_length > limits.body {
             return Ok(request);
         }
         if request.header("Expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
@@ -168,11 +182,60 @@ impl Reader {
                 return Err(NoRequest::Failed);
             }
         }
-        while self.buffer.len() < request.content_length {
+        if request.chunked {
+            return self.read_chunks(stream, request, limits.body);
+        }
+        request.body = self.take(stream, request.content_length)?;
+        Ok(request)
+    }
+
+    /// Source: RFC 9112 §7.1. Trailer fields are dropped.
+    fn read_chunks(
+        &mut self,
+        stream: &mut impl Read,
+        mut request: Request,
+        limit: usize,
+    ) -> Result<Request, NoRequest> {
+        loop {
+            let line = self.take_line(stream)?;
+            let digits = line.split(';').next().unwrap_or_default().trim_end();
+            let size = match usize::from_str_radix(digits, 16) {
+                Ok(size) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => size,
+                _ => return Err(refuse(request, 400, "bad chunk size")),
+            };
+            if size == 0 {
+                while !self.take_line(stream)?.is_empty() {}
+                return Ok(request);
+            }
+            request.content_length = request.content_length.saturating_add(size);
+            if request.content_length > limit {
+                return Ok(request);
+            }
+            request.body.extend(self.take(stream, size)?);
+            if !self.take_line(stream)?.is_empty() {
+                return Err(refuse(request, 400, "chunk without its line end"));
+            }
+        }
+    }
+
+    fn take(&mut self, stream: &mut impl Read, length: usize) -> Result<Vec<u8>, NoRequest> {
+        while self.buffer.len() < length {
             self.must_fill(stream)?;
         }
-        request.body = self.buffer.drain(..request.content_length).collect();
-        Ok(request)
+        Ok(self.buffer.drain(..length).collect())
+    }
+
+    fn take_line(&mut self, stream: &mut impl Read) -> Result<String, NoRequest> {
+        loop {
+            if let Some(at) = find(&self.buffer, b"\r\n") {
+                let line = self.take(stream, at + 2)?;
+                return Ok(String::from_utf8_lossy(&line[..at]).into_owned());
+            }
+            if self.buffer.len() > HEAD_LIMIT {
+                return Err(refuse(Request::default(), 400, "chunk line too long"));
+            }
+            self.must_fill(stream)?;
+        }
     }
 
     fn must_fill(&mut self, stream: &mut impl Read) -> Result<(), NoRequest> {
@@ -230,6 +293,7 @@ fn parse_head(head: &[u8]) -> Result<Request, NoRequest> {
     }
     let old = parsed.version == Some(0);
     let connection = request.header("Connection").unwrap_or_default().to_ascii_lowercase();
+    request.chunked = request.header("Transfer-Encoding").is_some();
     request.close = old || connection.split(',').any(|option| option.trim() == "close");
     match judge(&request) {
         Ok(length) => {
@@ -251,8 +315,14 @@ fn judge(request: &Request) -> Result<usize, &'static str> {
         (1, _) => return Err("malformed Host header"),
         _ => return Err("too many Host headers"),
     }
-    if request.count("Transfer-Encoding") > 0 {
-        return Err("chunked uploads are not taken: send Content-Length");
+    match (request.count("Transfer-Encoding"), request.header("Transfer-Encoding")) {
+        (0, _) => {}
+        (1, Some(coding))
+            if coding.eq_ignore_ascii_case("chunked") && request.count("Content-Length") == 0 =>
+        {
+            return Ok(0);
+        }
+        _ => return Err("bad Transfer-Encoding"),
     }
     if request.count("Authorization") > 1 || request.count("Content-Type") > 1 {
         return Err("a header that may come once came twice");
@@ -406,7 +476,11 @@ mod tests {
             ("host with path", "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n"),
             ("host with port 0", "GET /a HTTP/1.1\r\nHost: a:0\r\n\r\n"),
             ("host with scheme", "GET /a HTTP/1.1\r\nHost: http://a\r\n\r\n"),
-            ("chunked", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            ("unknown coding", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+            (
+                "chunked twice",
+                "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
             (
                 "chunked and length",
                 "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -438,6 +512,51 @@ mod tests {
         for (name, head) in bad {
             assert_eq!(judged(head), Err(400), "{name}");
         }
+    }
+
+    /// Bytes to read; what is written goes nowhere.
+    struct Wire<'a>(&'a [u8]);
+
+    impl Read for Wire<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            // One byte at a time: the reader must not depend on how the bytes arrive.
+            self.0.read(&mut buffer[..1])
+        }
+    }
+
+    impl Write for Wire<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn read_post(rest: &str, chunked: bool) -> Result<Request, NoRequest> {
+        let text = format!("POST /a HTTP/1.1\r\nHost: a\r\n{rest}");
+        Reader::new().read(&mut Wire(text.as_bytes()), Limits { body: 16, chunked })
+    }
+
+    #[test]
+    fn bodies_in_chunks_are_taken_only_where_that_is_allowed() {
+        let chunks = "Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nTrailer: x\r\n\r\n";
+        assert_eq!(read_post(chunks, true).unwrap().body, b"hello!");
+        assert!(matches!(read_post(chunks, false), Err(NoRequest::Refused(_, 400, _))));
+        for bad in ["+5\r\nhello", "\r\n", "5\r\nhelloXX", "g\r\n", "-1\r\n"] {
+            let text = format!("Transfer-Encoding: chunked\r\n\r\n{bad}\r\n0\r\n\r\n");
+            assert!(matches!(read_post(&text, true), Err(NoRequest::Refused(_, 400, _))), "{bad}");
+        }
+        let long = "Transfer-Encoding: chunked\r\n\r\n11\r\n";
+        assert_eq!(read_post(long, true).unwrap().content_length, 17);
+    }
+
+    #[test]
+    fn a_body_is_read_to_its_length_and_not_at_all_above_the_limit() {
+        assert_eq!(read_post("Content-Length: 2\r\n\r\nabcd", false).unwrap().body, b"ab");
+        assert_eq!(read_post("Content-Length: 17\r\n\r\n", false).unwrap().body, b"");
+        assert!(matches!(read_post("Content-Length: 2\r\n\r\na", false), Err(NoRequest::Failed)));
     }
 
     #[test]

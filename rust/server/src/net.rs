@@ -14,7 +14,7 @@ use socket2::SockRef;
 
 use crate::error::Error;
 use crate::fault::{Cut, Fault};
-use crate::http::{NoRequest, Reader, Request, Response, is_timeout};
+use crate::http::{Limits, NoRequest, Reader, Request, Response, is_timeout};
 use crate::journal;
 use crate::model::Origin;
 use crate::state::{Bound, Shared};
@@ -253,8 +253,12 @@ impl Connection<'_> {
     /// Requests and replies until the connection is to end.
     fn exchanges(&self, stream: &mut Stream) -> Then {
         let config = &self.shared.config;
-        let limit =
-            if self.bound.origin == Origin::Management { MANAGEMENT_BODY_LIMIT } else { config.body_limit };
+        let limits = match self.bound.origin {
+            Origin::Management => Limits { body: MANAGEMENT_BODY_LIMIT, chunked: true },
+            Origin::Api | Origin::Storage => {
+                Limits { body: config.body_limit, chunked: config.chunked_uploads }
+            }
+        };
         let mut reader = Reader::new();
         let mut count = 0;
         loop {
@@ -268,11 +272,12 @@ impl Connection<'_> {
             }
             count += 1;
             let last = config.requests_per_connection.is_some_and(|most| count >= most);
-            let then = match reader.read(stream, limit) {
+            let then = match reader.read(stream, limits) {
                 Ok(request) => self.exchange(stream, &request, last),
                 Err(NoRequest::Refused(request, status, text)) => {
                     let response = Response::error(status, &text, &request.id);
-                    self.reply(stream, &request, response, None, true)
+                    let (frame, _) = self.record(&request, None, response, None, true);
+                    frame.send(stream, |time| self.crew.pause(time)).unwrap_or(Then::Close)
                 }
                 Err(NoRequest::End | NoRequest::Failed) => return Then::Close,
             };
@@ -289,20 +294,27 @@ impl Connection<'_> {
         };
         let fault =
             self.shared.note(|state| state.faults.strike(self.bound.origin, request, device.as_deref()));
-        if let Some(fault) = &fault
-            && !self.crew.pause(Duration::from_millis(fault.delay_before_ms))
-        {
+        let waits = |ms: fn(&Fault) -> u64| {
+            fault.as_ref().is_none_or(|fault| self.crew.pause(Duration::from_millis(ms(fault))))
+        };
+        if !waits(|fault| fault.delay_before_ms) {
             return Then::Close;
         }
+        // Between the deed and its record the journal lags behind; who reads it waits for that to pass.
+        let journaled = self.bound.origin != Origin::Management;
+        self.shared.note(|state| state.acting += usize::from(journaled));
         let acts = fault.as_ref().is_none_or(Fault::acts);
         let response = if acts { self.act(request) } else { Response::empty(200) };
-        if let Some(fault) = &fault
-            && !self.crew.pause(Duration::from_millis(fault.delay_ms))
-        {
+        let close = request.close || last;
+        let (frame, drop) = self.record(request, device, response, fault.as_ref(), close);
+        self.shared.note(|state| state.acting -= usize::from(journaled));
+        if !waits(|fault| fault.delay_ms) {
             return Then::Close;
         }
-        let close = request.close || last;
-        self.reply(stream, request, response, fault.as_ref(), close)
+        match drop {
+            Some(cut) => Then::Cut(cut),
+            None => frame.send(stream, |time| self.crew.pause(time)).unwrap_or(Then::Close),
+        }
     }
 
     fn act(&self, request: &Request) -> Response {
@@ -313,35 +325,33 @@ impl Connection<'_> {
         }
     }
 
-    /// Records the exchange, then sends the reply: whoever has the reply finds the record.
-    fn reply(
+    /// Frames the reply and enters the exchange into the journal before a byte goes out: whoever has the reply finds the
+    /// record. Says how to cut the connection where no reply is to be sent.
+    fn record(
         &self,
-        stream: &mut Stream,
         request: &Request,
+        device: Option<String>,
         response: Response,
         fault: Option<&Fault>,
         close: bool,
-    ) -> Then {
+    ) -> (wire::Frame, Option<Cut>) {
         let response = match fault {
             Some(fault) => fault.change(response),
             None => response,
         };
         let drop = fault.and_then(|fault| fault.drop_request.or(fault.drop_reply));
+        let silent = drop.is_some() || fault.is_some_and(|fault| fault.garbage.is_some());
         let mut record = journal::record(self.bound.origin, self.number, self.bound.tls, request);
-        record.device = auth::device_of(self.shared, request);
+        record.device = device;
         record.fault = fault.is_some();
         record.error.clone_from(&response.why);
-        let silent = drop.is_some() || fault.is_some_and(|fault| fault.garbage.is_some());
         record.status = if silent { 0 } else { response.status };
         let frame = wire::frame(response, close, fault);
         record.reply_bytes = if drop.is_some() { 0 } else { frame.body_len() };
         if self.bound.origin != Origin::Management {
             self.shared.note(|state| state.journal.add(record));
         }
-        match drop {
-            Some(cut) => Then::Cut(cut),
-            None => frame.send(stream, |time| self.crew.pause(time)).unwrap_or(Then::Close),
-        }
+        (frame, drop)
     }
 
     /// Ends the connection the way it was decided.

@@ -225,7 +225,7 @@ impl Server {
     /// The requests to the device API and the storage, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.shared.state().journal.all().cloned().collect()
+        self.shared.records()
     }
 
     /// Forgets the requests so far; their numbers go on.

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::fault::Faults;
 use crate::http::{Request, split_host};
-use crate::journal::{Connections, Journal};
+use crate::journal::{Connections, Journal, RequestRecord};
 use crate::jwt::Signer;
 use crate::model::{Artifact, Deployment, Device, Origin};
 use crate::tls::Tls;
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
+    /// Exchanges that were acted upon, or are about to be, and are not in the journal yet.
+    pub(crate) acting: usize,
     pub(crate) connections: Connections,
     /// Number of the last link handed out, and of the last one that was made to expire early.
     pub(crate) last_link: u64,
@@ -124,6 +126,13 @@ impl Shared {
             let left = end.checked_duration_since(Instant::now())?;
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The journal, once it has caught up with what was done.
+    pub(crate) fn records(&self) -> Vec<RequestRecord> {
+        let settled = |state: &State| (state.acting == 0).then(|| state.journal.all().cloned().collect());
+        self.wait(Duration::from_secs(1), settled)
+            .unwrap_or_else(|| self.state().journal.all().cloned().collect())
     }
 
     /// `http(s)://host:port` of the first socket of that kind.

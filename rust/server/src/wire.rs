@@ -111,14 +111,16 @@ impl Frame {
                 }
             }
         }
-        while self.endless {
+        if !self.endless {
+            return Ok(self.then);
+        }
+        loop {
             out.write_all(&[0; 4096])?;
             out.flush()?;
             if !pause(Duration::from_millis(self.drip.map_or(0, |drip| drip.every_ms))) {
                 return Ok(Then::Close);
             }
         }
-        Ok(self.then)
     }
 
     /// Bytes of the body that go out.
