@@ -278,10 +278,8 @@ impl Machine {
         now_ms: u64,
         random: u32,
     ) -> Option<u64> {
-        self.backoff.reset();
         self.check_at_ms = after(now_ms, jittered(self.timing.poll_ms, 20, random));
         self.deferred = false;
-        self.inconsistent = false;
         let c = &mut self.checkpoint;
         let mut usable = usable;
         if c.phase == Phase::Download {

@@ -41,13 +41,14 @@ fn flow_02_an_image_is_armed_restarted_proved_and_confirmed_with_exactly_six_sav
     let mut d = Device::new(IMAGE);
     d.offered().saves(Phase::Download).reports(Status::Downloading).downloads();
     d.asks(Ask::Install).reports(Status::Installing).asks(Ask::Reboot).reports(Status::Rebooting);
-    d.saves(Phase::Install).arms().saves(Phase::VerifyReboot).reboots();
-    d.self_tests().probes().asks(Ask::Commit).saves(Phase::Commit).runs(ArtifactCommit);
+    d.saves(Phase::Install).arms().saves(Phase::VerifyReboot);
+    assert!(d.on_flash().needs_reboot && d.on_flash().supports_rollback);
+    d.reboots().self_tests().probes().asks(Ask::Commit).saves(Phase::Commit).runs(ArtifactCommit);
     d.saves(Phase::SuccessPending).reports(Status::Success).saves(Phase::Idle);
     d.nothing_offered().sends_inventory().idles();
     assert_eq!(d.on_flash().provides.artifact_name(), NEW);
     assert!(d.boot.new && d.boot.confirmed);
-    assert_eq!(d.saves, 6);
+    assert_eq!((d.saves, d.on_flash().writes), (6, 6));
 }
 
 #[test]

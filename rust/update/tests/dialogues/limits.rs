@@ -2,7 +2,7 @@
 //! Loop protection, and a store that fails.
 
 use crate::device::{
-    Device, EMPTY, IMAGE, MODULE, MODULE_ONE_WAY, MODULE_REBOOT, NEW, NEW_INCONSISTENT, OLD,
+    Device, EMPTY, IMAGE, MODULE, MODULE_ONE_WAY, MODULE_REBOOT, Mcuboot, NEW, NEW_INCONSISTENT, OLD,
 };
 use mender_base::limits::{REBOOTS_MAX, RECORD_WRITES_MAX};
 use mender_base::words::ModuleState::{
@@ -238,4 +238,11 @@ fn a_slot_that_cannot_be_disarmed_and_would_overwrite_is_told_in_the_name() {
         .save_fails(Phase::VerifyReboot)
         .disarm_fails()
         .fails(Error::StoreWrite, NEW_INCONSISTENT);
+}
+
+#[test]
+fn a_slot_that_cannot_be_disarmed_after_a_cut_and_would_overwrite_is_told_in_the_name() {
+    let overwrites = Mcuboot { overwrite_only: true, ..Mcuboot::default() };
+    let mut d = Device::found(Phase::Install, IMAGE, overwrites);
+    d.disarm_fails().fails(Error::Interrupted, NEW_INCONSISTENT);
 }

@@ -68,3 +68,10 @@ fn a_refusal_after_a_pause_fails_the_deployment() {
     d.takes().defers(Ask::Install).reports(Status::PauseBeforeInstalling).waits(10_000).refuses(Ask::Install);
     d.fails(Error::ApplicationRefused, OLD);
 }
+
+#[test]
+fn the_pause_of_the_next_deployment_is_reported_again() {
+    let mut d = Device::new(IMAGE);
+    d.takes().defers(Ask::Install).report_aborted(Status::PauseBeforeInstalling).drops_it().waits(1_800_000);
+    d.takes().defers(Ask::Install).reports(Status::PauseBeforeInstalling).waits(10_000);
+}
