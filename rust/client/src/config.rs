@@ -28,7 +28,7 @@ pub struct Config<'c> {
     pub abort_probe_ms: u32,
     /// Longest silence of a peer.
     pub idle_timeout_ms: u32,
-    /// Longest time for one API request and its reply.
+    /// Longest time for one API request and its reply, and for 1 KiB of a download.
     pub total_timeout_ms: u32,
     /// Tries of a download without progress in between.
     pub download_tries: u8,

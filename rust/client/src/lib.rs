@@ -47,7 +47,7 @@ mod signature;
 pub use client::{Client, LastError, POLL_MAX_MS, Snapshot};
 pub use config::{Buffers, Config};
 pub use mender_api::Tier;
-pub use mender_update::Timing;
+pub use mender_update::{Phase, Timing};
 
 /// Version of this client, as servers see it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
