@@ -70,14 +70,24 @@ impl SlotWriter {
             self.erased += layout.page_size;
         }
         let granule = layout.granule as usize;
-        if self.tail_len > 0 || data.len() < granule {
-            return self.fill_tail(flash, data, granule);
+        let mut taken = 0;
+        if self.tail_len > 0 {
+            taken = self.fill_tail(flash, data, granule)?;
         }
         let in_page = (self.erased - self.programmed) as usize;
-        let now = data.len().min(in_page) / granule * granule;
-        flash.program(Area::Slot1, self.programmed, &data[..now])?;
-        self.programmed += now as u32;
-        Ok(now)
+        let rest = &data[taken..];
+        // A granule is a power of two.
+        let whole = rest.len().min(in_page) & !(granule - 1);
+        if whole > 0 {
+            flash.program(Area::Slot1, self.programmed, &rest[..whole])?;
+            self.programmed += whole as u32;
+            taken += whole;
+        }
+        let rest = &data[taken..];
+        if !rest.is_empty() && rest.len() < granule && self.tail_len == 0 && self.programmed < self.erased {
+            taken += self.fill_tail(flash, rest, granule)?;
+        }
+        Ok(taken)
     }
 
     fn fill_tail(&mut self, flash: &mut Flash, data: &[u8], granule: usize) -> Result<usize> {
