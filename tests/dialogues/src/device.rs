@@ -157,7 +157,10 @@ impl Device {
             token: leak_bytes(self.token_buffer),
             uri: leak_bytes(self.uri_buffer),
         };
-        self.client = Some(Client::new(self.config, buffers, ports).expect("a good configuration"));
+        let mut client = Client::new(self.config, buffers, ports).expect("a good configuration");
+        // It reads its records; until then it would say that it is idle.
+        client.poll();
+        self.client = Some(client);
     }
 
     /// From reset to the first instruction of an image that does not hang, through as many resets as it takes.

@@ -4,15 +4,19 @@
 //! Time is the device's own: it jumps over every wait of the client and stands still while bytes travel, so hours of back-off
 //! pass in milliseconds.
 
+mod checks;
 mod device;
 mod net;
 mod server;
+mod store;
 
+pub use checks::{QUICK_TRIES, a_spoilt_check_is_made_again_later, the_next_update_succeeds};
 pub use device::{DEVICE_TYPE, Device, MODULE, Ports};
 pub use net::{Net, Opened};
 pub use server::{
     artifact, deploy, deploy_image, dialogue, final_statuses, http, https, module_artifact, reports, status,
 };
+pub use store::{Store, ok};
 
 use mender_testkit::image::{Behaviour, Image, Version};
 

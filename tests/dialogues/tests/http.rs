@@ -1,73 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Replies that are broken, hostile or late, and servers that are not who they say: §10.1 to 16.
 
-use mender_client::Phase;
 use mender_dialogues::{
-    Device, artifact, deploy, deploy_image, dialogue, final_statuses, good, http, https, sized_image,
+    Device, QUICK_TRIES, a_spoilt_check_is_made_again_later, artifact, deploy, deploy_image, dialogue,
+    final_statuses, good, http, https, sized_image,
 };
 use mender_port::Channel;
 use mender_server::{Certificate, Cut, Fault, Origin, Server};
 use mender_testkit::image::Behaviour;
 
-/// Checks, and checks again at once where that is worth it.
-const QUICK: usize = 3;
-
-/// The check is answered as `spoil` says: the client asks `tries` times, persists nothing, waits at least a minute, and takes the
-/// update once the server behaves.
-fn a_spoilt_check_is_made_again_later(tries: usize, spoil: impl FnOnce(Fault) -> Fault) {
-    let server = http();
-    let mut device = Device::with(&server, |d| d.config.idle_timeout_ms = 100);
-    device.run_until_quiet();
-    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
-    let written = device.record_writes();
-    let fault = server.fault(spoil(Fault::check()));
-    server.clear_requests();
-    device.client().check_now();
-    let wait_ms = device.run_until_quiet();
-    let story = device.story();
-    assert_eq!(server.fault_strikes(fault), u32::try_from(tries).unwrap(), "tries\n{story}");
-    assert!((60_000..=72_000).contains(&wait_ms), "{wait_ms}\n{story}");
-    assert_eq!(device.snapshot().phase, Phase::Idle);
-    assert_eq!(device.record_writes(), written, "nothing persisted\n{story}");
-    assert!(!device.slot_touched());
-    assert!(dialogue(&server).iter().all(|line| line.starts_with("check")), "{:?}", dialogue(&server));
-    server.clear_faults();
-    device.run_to_the_end(&server, &deployment);
-    assert_eq!(final_statuses(&server, &deployment), ["success"]);
-}
-
 #[test]
 fn c01_a_connection_that_ends_within_the_headers_is_tried_again() {
     for cut in [Cut::Reset, Cut::Fin] {
-        a_spoilt_check_is_made_again_later(QUICK, |f| f.cut_after(30).how(cut));
+        a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.cut_after(30).how(cut));
     }
 }
 
 #[test]
 fn c01a_a_connection_that_ends_before_the_first_byte_is_tried_again() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.drop_request(Cut::Reset));
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.drop_reply(Cut::Fin));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.drop_request(Cut::Reset));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.drop_reply(Cut::Fin));
 }
 
 #[test]
 fn c02_garbage_instead_of_http_is_tried_again_on_a_new_connection() {
     for garbage in ["SSH-2.0-OpenSSH_9.6\r\n", "<html>hello</html>", "HTTP/2 200\r\n\r\n", "\0\0\0\0"] {
-        a_spoilt_check_is_made_again_later(QUICK, |f| f.garbage(garbage));
+        a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.garbage(garbage));
     }
 }
 
 #[test]
 fn c03_headers_beyond_all_bounds_end_the_call() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.pad_header(9000));
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.pad_headers(70));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.pad_header(9000));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.pad_headers(70));
 }
 
 #[test]
 fn c04_a_content_length_that_is_none_ends_the_call() {
     for length in ["-1", "12x", "", "0x10", "9223372036854775808", "99999999999999999999"] {
-        a_spoilt_check_is_made_again_later(QUICK, |f| f.content_length(length));
+        a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.content_length(length));
     }
-    a_spoilt_check_is_made_again_later(QUICK, |f| {
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| {
         f.content_length("5").one_more_header("Content-Length", "6")
     });
 }
@@ -80,18 +53,18 @@ fn c05a_what_follows_the_stated_length_is_not_read() {
 
 #[test]
 fn c05b_a_body_shorter_than_stated_is_tried_again() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.content_length("100000").until_close());
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.cut_body(40));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.content_length("100000").until_close());
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.cut_body(40));
 }
 
 #[test]
 fn c05c_a_body_shorter_than_stated_on_an_open_connection_runs_into_the_idle_timeout() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.content_length("100000"));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.content_length("100000"));
 }
 
 #[test]
 fn c06_a_reply_with_both_kinds_of_length_ends_the_call() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.chunked(64).content_length("400"));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.chunked(64).content_length("400"));
 }
 
 #[test]
@@ -105,14 +78,16 @@ fn c07_bad_chunks_end_the_call() {
         &format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "x".repeat(10_000)),
     ] {
         let reply = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
-        a_spoilt_check_is_made_again_later(QUICK, |f| f.garbage(reply));
+        a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.garbage(reply));
     }
 }
 
 #[test]
 fn c08_more_than_eight_interim_replies_end_the_call() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.interim(9));
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.garbage("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.interim(9));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| {
+        f.garbage("HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    });
 }
 
 #[test]
@@ -129,8 +104,8 @@ fn c08a_interim_replies_chunks_of_a_byte_and_slow_bytes_do_not_keep_an_update() 
 
 #[test]
 fn c09_a_body_without_bounds_ends_the_call() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.body(vec![b' '; 70_000]));
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.body("").endless());
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.body(vec![b' '; 70_000]));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.body("").endless());
 }
 
 #[test]
@@ -140,7 +115,7 @@ fn c10_an_empty_reply_is_an_error_and_no_offer() {
 
 #[test]
 fn c11_a_content_encoding_nobody_asked_for_ends_the_call() {
-    a_spoilt_check_is_made_again_later(QUICK, Fault::claim_gzip);
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, Fault::claim_gzip);
 }
 
 #[test]
@@ -154,8 +129,8 @@ fn c12_a_redirect_of_the_device_api_is_not_followed() {
 
 #[test]
 fn c13a_a_server_that_goes_silent_runs_into_the_idle_timeout() {
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.drop_reply(Cut::Silence));
-    a_spoilt_check_is_made_again_later(QUICK, |f| f.cut_body(10).how(Cut::Silence));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.drop_reply(Cut::Silence));
+    a_spoilt_check_is_made_again_later(QUICK_TRIES, |f| f.cut_body(10).how(Cut::Silence));
 }
 
 #[test]
