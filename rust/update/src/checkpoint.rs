@@ -359,6 +359,6 @@ mod tests {
         c.begin(ID, "r2").unwrap();
         c.end();
         assert_eq!(c.failures, 0);
-        assert_eq!(c.provides.artifact_name(), "r1");
+        assert_eq!((c.provides.artifact_name(), c.provides.incoming_name()), ("r1", ""));
     }
 }

@@ -383,7 +383,6 @@ impl Machine {
             Stage::Probe => {
                 if core::mem::take(&mut self.fresh) {
                     self.probe_since_ms = now_ms;
-                    self.backoff.reset();
                 }
                 Action::Probe
             }

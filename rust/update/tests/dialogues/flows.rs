@@ -168,6 +168,15 @@ fn flow_06_a_failed_download_goes_straight_to_cleanup() {
 }
 
 #[test]
+fn flow_06_a_failed_download_is_not_taken_for_the_image_installed_before() {
+    let mut d = Device::new(IMAGE);
+    d.proves().runs(ArtifactCommit).succeeds().waits(1_800_000);
+    d.offered().saves(Phase::Download).reports(Status::Downloading).download_fails(Error::FileHash);
+    d.saves(Phase::FailurePending);
+    assert_eq!((d.on_flash().kind, d.on_flash().image_hash), (Kind::Image, [0; 32]));
+}
+
+#[test]
 fn flow_06_an_offer_that_cannot_be_used_is_failed_without_a_download() {
     let mut d = Device::new(IMAGE);
     d.offered_as(crate::device::ID, Err(Error::OfferDevice)).fails(Error::OfferDevice, OLD);

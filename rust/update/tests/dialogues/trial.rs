@@ -52,6 +52,19 @@ fn a_quarter_of_an_hour_of_probes_that_fail_leads_back_to_the_old_software() {
 }
 
 #[test]
+fn the_time_for_probes_begins_with_the_first_one() {
+    let mut d = Device::new(IMAGE);
+    d.installs();
+    d.now_ms += 600_000;
+    d.self_tests();
+    for s in [60, 60, 60, 120, 120, 120, 240, 240] {
+        d.probe_fails(None).waits(s * 1_000);
+    }
+    d.probe_fails(None).saves(Phase::Rollback);
+    assert_eq!(d.machine.checkpoint.reason, Some(Error::ServerUnreachable));
+}
+
+#[test]
 fn one_probe_that_gets_through_is_enough() {
     let mut d = Device::new(IMAGE);
     d.installs().self_tests();
