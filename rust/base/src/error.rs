@@ -7,21 +7,6 @@
 
 use core::ffi::CStr;
 
-/// `text` without the NUL at its end: both views of a text share its bytes.
-const fn without_nul(text: &'static str) -> &'static str {
-    match text.split_at_checked(text.len().saturating_sub(1)) {
-        Some((text, _)) => text,
-        None => "",
-    }
-}
-
-const fn with_nul(text: &'static str) -> &'static CStr {
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(text) => text,
-        Err(_) => c"",
-    }
-}
-
 macro_rules! errors {
     ($($(#[doc = $why:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
         /// What went wrong. The number is stable across releases.
@@ -44,23 +29,21 @@ macro_rules! errors {
             /// One line for a person, without a final stop.
             #[must_use]
             pub const fn text(self) -> &'static str {
-                match self {
-                    $(Error::$name => {
-                        const TEXT: &str = without_nul(concat!($text, "\0"));
-                        TEXT
-                    })+
+                let text = self.text_and_nul();
+                match text.split_at_checked(text.len().saturating_sub(1)) {
+                    Some((text, _)) => text,
+                    None => "",
                 }
             }
 
             /// The same text as C reads it.
             #[must_use]
-            pub const fn c_text(self) -> &'static CStr {
-                match self {
-                    $(Error::$name => {
-                        const TEXT: &CStr = with_nul(concat!($text, "\0"));
-                        TEXT
-                    })+
-                }
+            pub fn c_text(self) -> &'static CStr {
+                CStr::from_bytes_with_nul(self.text_and_nul().as_bytes()).unwrap_or_default()
+            }
+
+            const fn text_and_nul(self) -> &'static str {
+                match self { $(Error::$name => concat!($text, "\0"),)+ }
             }
 
             /// Why it happens and what to do, for `docs/errors.md`. Not linked into firmware, which does not call it.

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The functions of `mender_mcu.h`.
+
+use crate::port::Ports;
+use crate::singleton::{self, Stage, with};
+use crate::types::{
+    MENDER_PENDING, MENDER_POLL_MAX_MS, MenderCallbacks, MenderConfig, MenderPairs, MenderStatus,
+    MenderUpdateModule,
+};
+use crate::{config, raw, sys, text};
+use core::ffi::c_char;
+use core::ptr;
+use mender_base::{Error, Event};
+use mender_client::Client;
+
+/// What a poll asks for that found the client in use.
+const BUSY_MS: u32 = 1000;
+
+/// The C code of an error.
+pub(crate) fn code(error: Error) -> i32 {
+    0i32.wrapping_sub(i32::from(error.number()))
+}
+
+fn answer(result: Result<(), Error>) -> i32 {
+    result.map_or_else(code, |()| 0)
+}
+
+const NO_CALLBACKS: MenderCallbacks = MenderCallbacks {
+    user: ptr::null_mut(),
+    identity: None,
+    approve: None,
+    self_test: None,
+    inventory: None,
+    notice: None,
+    restart: None,
+};
+
+/// Makes the client ready. It does nothing yet; register update modules now, then call `mender_client_activate`.
+///
+/// @param config NULL: everything is the platform's default; on Zephyr that is Kconfig.
+/// @retval 0 ready.
+/// @retval MENDER_E_ALREADY_INITIALISED there is a client; `mender_client_exit` ends it.
+/// @retval MENDER_E_BUSY another thread makes it, or an exit is still to be done.
+/// @retval MENDER_E_CONFIG_… a setting is missing or wrong.
+///
+/// # Safety
+/// `config` is NULL or points to a structure whose texts, buffers and callbacks are as `struct mender_config` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 {
+    answer(singleton::make(|| {
+        // SAFETY: the caller's promise.
+        let config = unsafe { config::merged(config) }?;
+        let callbacks = if config.callbacks.is_null() {
+            NO_CALLBACKS
+        } else {
+            // SAFETY: the caller's, or the platform's, promise.
+            *unsafe { raw::reference(config.callbacks) }?
+        };
+        // SAFETY: as above.
+        let settings = unsafe { config::settings(&config) }?;
+        // SAFETY: as above.
+        let buffers = unsafe { config::buffers(&config.buffers) }?;
+        let ports =
+            Ports { callbacks, modules: heapless::Vec::new(), progress: (0, 0), deployment_error: None };
+        Client::new(settings, buffers, ports)
+    }))
+}
+
+/// Registers an update module for a payload type, between `mender_client_init` and `mender_client_activate`.
+///
+/// @retval 0 registered, until `mender_client_exit`.
+/// @retval MENDER_E_NULL_POINTER `module`, its `begin` or its `write` is NULL.
+/// @retval MENDER_E_ARGUMENT the payload type is empty, too long or built in.
+/// @retval MENDER_E_MODULE_TABLE there are `MENDER_MODULES_MAX` already, or one for this payload type.
+/// @retval MENDER_E_NOT_INITIALISED too early. @retval MENDER_E_ALREADY_ACTIVE too late.
+///
+/// # Safety
+/// `module` is NULL or points to a structure that stays as it is until `mender_client_exit`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_client_register_module(module: *const MenderUpdateModule) -> i32 {
+    let register = || {
+        // SAFETY: the caller's promise.
+        let module = unsafe { raw::reference::<'static, MenderUpdateModule>(module) }?;
+        // SAFETY: the caller's promise.
+        let payload_type = unsafe { raw::text::<'static>(module.payload_type) }?.ok_or(Error::NullPointer)?;
+        let mut held = singleton::hold(|stage| match stage {
+            Stage::Active => Err(Error::AlreadyActive),
+            Stage::Absent | Stage::Ready => Ok(()),
+        })?;
+        held.client().ports_mut().register(payload_type, module)
+    };
+    answer(register())
+}
+
+/// Lets the client begin: from now on `mender_client_poll` works. Doing it again does no harm.
+///
+/// @retval 0 active. @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_activate() -> i32 {
+    ask(|shared| shared.stage = Stage::Active)
+}
+
+/// Does one bounded piece of work: receives or sends at most one IO buffer, erases at most one flash page. Connecting may block for as
+/// long as the platform says. Only one thread polls; it needs no lock against the threads that call other functions.
+///
+/// @return in how many ms it wants to run again, 1 to `MENDER_POLL_MAX_MS`, always. Without an active client that is
+/// `MENDER_POLL_MAX_MS`. What fails is logged, and kept for `mender_client_last_error`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_poll() -> u32 {
+    let held = singleton::hold(|stage| match stage {
+        Stage::Active => Ok(()),
+        Stage::Absent | Stage::Ready => Err(Error::NotActive),
+    });
+    let mut held = match held {
+        Ok(held) => held,
+        Err(Error::Busy) => return BUSY_MS,
+        Err(_) => return MENDER_POLL_MAX_MS,
+    };
+    let (check, inventory) =
+        with(|shared| (core::mem::take(&mut shared.check), core::mem::take(&mut shared.inventory)));
+    let client = held.client();
+    if check {
+        client.check_now();
+    }
+    if inventory {
+        client.inventory_now();
+    }
+    let wait_ms = client.poll();
+    held.publish(wait_ms > 1);
+    drop(held);
+    // What a callback asked for meanwhile has woken nobody: this thread was not waiting.
+    let (asked, gone) = with(|shared| (shared.check || shared.inventory, shared.stage == Stage::Absent));
+    match (gone, asked) {
+        (true, _) => MENDER_POLL_MAX_MS,
+        (false, true) => 1,
+        (false, false) => wait_ms,
+    }
+}
+
+/// Sleeps for `ms`, for use with `mender_client_poll`. Returns early when a request comes in, or bytes where the platform can tell.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_wait(ms: u32) {
+    sys::mender_port_clock_wait(ms);
+}
+
+/// Ends the client: connections are closed, lent memory is given back, another `mender_client_init` may follow. A deployment in
+/// progress is on flash and goes on then.
+///
+/// @retval 0 done.
+/// @retval MENDER_PENDING a poll is running, in another thread or around the callback that calls: it is done when that returns.
+/// Until then `mender_client_init` answers `MENDER_E_BUSY`, and lent memory is still in use.
+/// @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_exit() -> i32 {
+    let ended = singleton::end();
+    sys::mender_port_clock_wake();
+    ended.map_or_else(code, |now| if now { 0 } else { MENDER_PENDING })
+}
+
+/// Asks for a check for updates at the next poll, or after the deployment in progress. From any thread, and from interrupts where the
+/// platform's lock can be taken there.
+///
+/// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_check_now() -> i32 {
+    ask(|shared| shared.check = true)
+}
+
+/// Asks for the inventory to be sent at the next poll, changed or not. As `mender_client_check_now`.
+///
+/// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_inventory_now() -> i32 {
+    ask(|shared| shared.inventory = true)
+}
+
+fn ask(request: impl FnOnce(&mut singleton::Shared)) -> i32 {
+    let asked = with(|shared| match shared.stage {
+        Stage::Absent => Err(Error::NotInitialised),
+        Stage::Ready | Stage::Active => {
+            request(shared);
+            Ok(())
+        }
+    });
+    sys::mender_port_clock_wake();
+    answer(asked)
+}
+
+/// What failed last. From any thread.
+///
+/// @return 0: nothing since `mender_client_init`; else its negative code. `MENDER_E_NOT_INITIALISED`, `MENDER_E_NOT_ACTIVE`:
+/// `mender_client_poll` does nothing for that reason.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_last_error() -> i32 {
+    with(|shared| match shared.stage {
+        Stage::Absent => code(Error::NotInitialised),
+        Stage::Ready => code(Error::NotActive),
+        Stage::Active => shared.status.last_error,
+    })
+}
+
+/// What the client is at, as of the last poll. From any thread.
+///
+/// @retval 0 `status` is filled in. @retval MENDER_E_NULL_POINTER it is NULL. @retval MENDER_E_NOT_INITIALISED there is no client.
+///
+/// # Safety
+/// `status` is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_client_status(status: *mut MenderStatus) -> i32 {
+    answer(with(|shared| match shared.stage {
+        Stage::Absent => Err(Error::NotInitialised),
+        // SAFETY: the caller's promise.
+        Stage::Ready | Stage::Active => unsafe { raw::write(status, shared.status) },
+    }))
+}
+
+/// Adds a pair to what a callback was given. Both texts end with NUL, are UTF-8, and may change after the call.
+///
+/// @retval 0 taken. @retval MENDER_E_NULL_POINTER something is NULL. @retval MENDER_E_ARGUMENT a text is too long or not UTF-8; an
+/// identity with such a pair is not used at all.
+///
+/// # Safety
+/// `pairs` is NULL or what the running callback was given. The texts are NULL or end with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_pairs_add(
+    pairs: *mut MenderPairs,
+    name: *const c_char,
+    value: *const c_char,
+) -> i32 {
+    let add = || {
+        // SAFETY: the caller's promise.
+        let receiver = unsafe { raw::receiver(pairs) }?;
+        // SAFETY: the caller's promise.
+        let name = unsafe { raw::text(name) };
+        // SAFETY: the caller's promise.
+        receiver.add(name, unsafe { raw::text(value) })
+    };
+    answer(add())
+}
+
+/// One line about a code, without a final stop.
+///
+/// @return a constant text that ends with NUL, never NULL, also for numbers that are no codes.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_error_text(code: i32) -> *const c_char {
+    text::of_code(code).as_ptr()
+}
+
+/// Writes the text of a log event, cut to fit, and a NUL.
+///
+/// @param event the event's number, `a` and `b` its integers, `text` its text of `text_len` bytes; NULL is an empty one.
+/// @return the length of the whole text, as `snprintf` has it. @retval MENDER_E_NULL_POINTER `buf` is NULL or of no length.
+/// @retval MENDER_E_ARGUMENT there is no event of that number, or the text is too long or not UTF-8.
+///
+/// # Safety
+/// `buf` is NULL or may be written for `size` bytes. `text` is NULL or may be read for `text_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_event_format(
+    buf: *mut c_char,
+    size: usize,
+    event: i32,
+    a: i64,
+    b: i64,
+    text: *const c_char,
+    text_len: usize,
+) -> i32 {
+    let format = || {
+        if buf.is_null() || size == 0 {
+            return Err(Error::NullPointer);
+        }
+        let event = u16::try_from(event).ok().and_then(Event::from_number).ok_or(Error::Argument)?;
+        // SAFETY: the caller's promise.
+        let text = unsafe { raw::text_of_len(text, text_len) }?;
+        // SAFETY: the caller's promise.
+        let buf = unsafe { raw::memory(buf.cast(), size) }?;
+        Ok(text::of_event(event, a, b, text, buf))
+    };
+    format().map_or_else(code, |whole| i32::try_from(whole).unwrap_or(i32::MAX))
+}

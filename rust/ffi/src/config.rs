@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The application's settings over the platform's defaults over the client's.
+
+use crate::types::{
+    MENDER_TIER_MICRO, MENDER_TIER_NONE, MENDER_TIER_STANDARD, MENDER_TIER_SYSTEM, MenderBuffers,
+    MenderConfig,
+};
+use crate::{raw, sys};
+use core::ffi::c_char;
+use core::ptr;
+use mender_base::Error;
+use mender_client::{Buffers, Config, Tier, Timing};
+
+const NOTHING: MenderConfig = MenderConfig {
+    server_url: ptr::null(),
+    tenant_token: ptr::null(),
+    device_type: ptr::null(),
+    artifact_name: ptr::null(),
+    callbacks: ptr::null(),
+    buffers: MenderBuffers {
+        io: ptr::null_mut(),
+        token: ptr::null_mut(),
+        uri: ptr::null_mut(),
+        io_len: 0,
+        token_len: 0,
+        uri_len: 0,
+    },
+    tier: 0,
+    allow_http: 0,
+    poll_interval_ms: 0,
+    inventory_interval_ms: 0,
+    retry_interval_ms: 0,
+    retry_interval_max_ms: 0,
+    first_check_max_ms: 0,
+    defer_interval_ms: 0,
+    commit_deadline_ms: 0,
+    abort_probe_interval_ms: 0,
+    idle_timeout_ms: 0,
+    request_timeout_ms: 0,
+};
+
+/// `given`, or the platform's where it has nothing.
+///
+/// # Safety
+/// As [`raw::reference`] for `given`.
+pub(crate) unsafe fn merged(given: *const MenderConfig) -> Result<MenderConfig, Error> {
+    let mut config = NOTHING;
+    // SAFETY: the port may write one structure, which this is.
+    unsafe { sys::mender_port_defaults(&raw mut config) };
+    if given.is_null() {
+        return Ok(config);
+    }
+    // SAFETY: the caller's promise.
+    let given = unsafe { raw::reference(given) }?;
+    let pointers = [
+        (&mut config.server_url, given.server_url),
+        (&mut config.tenant_token, given.tenant_token),
+        (&mut config.device_type, given.device_type),
+        (&mut config.artifact_name, given.artifact_name),
+    ];
+    for (to, from) in pointers {
+        if !from.is_null() {
+            *to = from;
+        }
+    }
+    if !given.callbacks.is_null() {
+        config.callbacks = given.callbacks;
+    }
+    let b = given.buffers;
+    if !(b.io.is_null() && b.token.is_null() && b.uri.is_null()) {
+        config.buffers = b;
+    }
+    for (to, from) in [(&mut config.tier, given.tier), (&mut config.allow_http, given.allow_http)] {
+        if from != 0 {
+            *to = from;
+        }
+    }
+    let times = [
+        (&mut config.poll_interval_ms, given.poll_interval_ms),
+        (&mut config.inventory_interval_ms, given.inventory_interval_ms),
+        (&mut config.retry_interval_ms, given.retry_interval_ms),
+        (&mut config.retry_interval_max_ms, given.retry_interval_max_ms),
+        (&mut config.first_check_max_ms, given.first_check_max_ms),
+        (&mut config.defer_interval_ms, given.defer_interval_ms),
+        (&mut config.commit_deadline_ms, given.commit_deadline_ms),
+        (&mut config.abort_probe_interval_ms, given.abort_probe_interval_ms),
+        (&mut config.idle_timeout_ms, given.idle_timeout_ms),
+        (&mut config.request_timeout_ms, given.request_timeout_ms),
+    ];
+    for (to, from) in times {
+        if from != 0 {
+            *to = from;
+        }
+    }
+    Ok(config)
+}
+
+/// The settings as the client takes them.
+///
+/// # Safety
+/// As [`raw::text`] for all texts, which stay as long as the result is used.
+pub(crate) unsafe fn settings(config: &MenderConfig) -> Result<Config<'static>, Error> {
+    let ours = Config::default();
+    let or = |given: u32, ours: u32| if given == 0 { ours } else { given };
+    // SAFETY: the caller's promise.
+    let text = |given: *const c_char| unsafe { raw::text::<'static>(given) };
+    Ok(Config {
+        server_url: text(config.server_url).map_err(bad_server)?.unwrap_or(ours.server_url),
+        device_type: text(config.device_type).map_err(bad_name)?.unwrap_or_default(),
+        artifact_name: text(config.artifact_name).map_err(bad_name)?.unwrap_or_default(),
+        tenant_token: text(config.tenant_token)?,
+        tier: tier(config.tier)?,
+        timing: Timing {
+            poll_ms: or(config.poll_interval_ms, ours.timing.poll_ms),
+            inventory_ms: or(config.inventory_interval_ms, ours.timing.inventory_ms),
+            retry_ms: or(config.retry_interval_ms, ours.timing.retry_ms),
+            retry_cap_ms: or(config.retry_interval_max_ms, ours.timing.retry_cap_ms),
+            first_check_ms: or(config.first_check_max_ms, ours.timing.first_check_ms),
+            defer_ms: or(config.defer_interval_ms, ours.timing.defer_ms),
+            commit_deadline_ms: or(config.commit_deadline_ms, ours.timing.commit_deadline_ms),
+            ..ours.timing
+        },
+        allow_http: config.allow_http != 0,
+        abort_probe_ms: or(config.abort_probe_interval_ms, ours.abort_probe_ms),
+        idle_timeout_ms: or(config.idle_timeout_ms, ours.idle_timeout_ms),
+        total_timeout_ms: or(config.request_timeout_ms, ours.total_timeout_ms),
+        ..ours
+    })
+}
+
+/// The lent memory.
+///
+/// # Safety
+/// As [`raw::memory`] for the three buffers, for as long as the result is used.
+pub(crate) unsafe fn buffers(lent: &MenderBuffers) -> Result<Buffers<'static>, Error> {
+    let parts = [(lent.io, lent.io_len), (lent.token, lent.token_len), (lent.uri, lent.uri_len)];
+    for (n, (one, one_len)) in parts.iter().enumerate() {
+        for (other, other_len) in parts.iter().skip(n.saturating_add(1)) {
+            // Two references to the same bytes must not be made, so the claim is checked before.
+            if overlap(one.addr(), *one_len, other.addr(), *other_len) {
+                return Err(Error::ConfigBuffer);
+            }
+        }
+    }
+    // SAFETY: the caller's promise, and no two of them overlap.
+    let take = |start, len: u32| unsafe {
+        raw::memory::<'static>(start, usize::try_from(len).map_err(bad_buffer)?)
+            .ok()
+            .ok_or(Error::ConfigBuffer)
+    };
+    Ok(Buffers {
+        io: take(lent.io, lent.io_len)?,
+        token: take(lent.token, lent.token_len)?,
+        uri: take(lent.uri, lent.uri_len)?,
+    })
+}
+
+fn overlap(one: usize, one_len: u32, other: usize, other_len: u32) -> bool {
+    let behind = |start: usize, len: u32| start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+    one < behind(other, other_len) && other < behind(one, one_len)
+}
+
+fn tier(number: i32) -> Result<Option<Tier>, Error> {
+    match number {
+        MENDER_TIER_NONE => Ok(None),
+        MENDER_TIER_STANDARD => Ok(Some(Tier::Standard)),
+        MENDER_TIER_MICRO => Ok(Some(Tier::Micro)),
+        MENDER_TIER_SYSTEM => Ok(Some(Tier::System)),
+        _ => Err(Error::Argument),
+    }
+}
+
+fn bad_server(_: Error) -> Error {
+    Error::ConfigServer
+}
+
+fn bad_name(_: Error) -> Error {
+    Error::ConfigName
+}
+
+fn bad_buffer(_: core::num::TryFromIntError) -> Error {
+    Error::ConfigBuffer
+}
