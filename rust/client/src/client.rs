@@ -87,6 +87,8 @@ impl<'b, P: Platform> Client<'b, P> {
         if buffers.io.len() < limits::IO_BUFFER_MIN || buffers.token.is_empty() || buffers.uri.is_empty() {
             return Err(Error::ConfigBuffer);
         }
+        let mut config = config;
+        config.timing.retry_cap_ms = config.timing.retry_cap_ms.min(config.timing.poll_ms);
         let machine = Machine::new(Checkpoint::factory(config.artifact_name), config.timing);
         Ok(Self {
             cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
@@ -221,24 +223,28 @@ impl<'b, P: Platform> Client<'b, P> {
     /// Reads the records, looks at what runs, and asks the boot table.
     fn boot(&mut self, tries: u8, now_ms: u64) -> Step<Action> {
         let cx = &mut self.cx;
-        match cx.load() {
-            Some(checkpoint) => self.machine.checkpoint = checkpoint,
-            // A deployment may be on a record that cannot be read just now. For ever it is not waited for: a device that can
-            // still be updated is worth more than one report.
-            None if cx.store_unreadable && tries < LOAD_TRIES => {
-                let not_before_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
-                self.doing = Doing::Boot { tries: tries.saturating_add(1), not_before_ms };
-                return Step::Wait(LOAD_WAIT_MS);
-            }
-            None => {}
+        let loaded = cx.load();
+        let c = loaded.as_ref().unwrap_or(&self.machine.checkpoint);
+        let trial = c.phase != Phase::Idle && c.kind == Kind::Image;
+        let hash = if trial { Some(cx.ports.running_hash()) } else { None };
+        // A deployment may be on a record that cannot be read just now, and what runs decides how it goes on. For ever neither is
+        // waited for: a device that can still be updated is worth more than one report.
+        let unreadable = (loaded.is_none() && cx.store_unreadable) || matches!(hash, Some(Err(_)));
+        if unreadable && tries < LOAD_TRIES {
+            let not_before_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
+            self.doing = Doing::Boot { tries: tries.saturating_add(1), not_before_ms };
+            return Step::Wait(LOAD_WAIT_MS);
+        }
+        if let Some(checkpoint) = loaded {
+            self.machine.checkpoint = checkpoint;
         }
         let c = &self.machine.checkpoint;
         cx.logging = c.phase != Phase::Idle;
         cx.event(Event::Started, 0, 0, c.provides.artifact_name());
         let mut running = Running { new: false, confirmed: true, can_revert: true, refused: false };
-        if c.phase != Phase::Idle && c.kind == Kind::Image {
+        if let Some(hash) = hash {
             running.can_revert = cx.ports.can_revert();
-            match cx.ports.running_hash() {
+            match hash {
                 Ok(hash) => running.new = hash == c.image_hash,
                 Err(errno) => {
                     cx.port_failed(Error::RunningHash, errno);
@@ -356,7 +362,10 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             // Without an incoming name the stored one says `_INCONSISTENT`.
             let name = name.unwrap_or(c.provides.artifact_name());
             cx.event(Event::DeploymentFailed, reason.number().into(), 0, name);
-            cx.ports.notice(Notice::DeploymentFailed(reason));
+            // An abort was told when it was heard.
+            if reason != Error::Aborted {
+                cx.ports.notice(Notice::DeploymentFailed(reason));
+            }
         }
         (Phase::Idle, _) => {
             cx.logging = false;

@@ -20,7 +20,7 @@ pub struct Config<'c> {
     pub tier: Option<Tier>,
     /// Value of `User-Agent`.
     pub user_agent: &'c str,
-    /// Intervals and limits.
+    /// Intervals and limits. A back-off is never longer than `poll_ms`.
     pub timing: Timing,
     /// Plain HTTP is allowed, to server and store. For a laboratory: anyone on the way reads the token.
     pub allow_http: bool,
