@@ -36,33 +36,41 @@ impl Level {
 
 macro_rules! events {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $level:ident, $text:literal;)+) => {
-        /// What happened. The number is stable: it is kept in the deployment log on flash.
+        /// What happened. Its number ([`Event::number`]) is stable: it is kept in the deployment log on flash.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u16)]
+        #[repr(u8)]
         pub enum Event {
-            $($(#[doc = $doc])+ $name = $number,)+
+            $($(#[doc = $doc])+ $name,)+
         }
+
+        // Rows by place rather than a match by number: a third of the flash.
+        const ROWS: &[(&str, u16, Level)] = &[$(($text, $number, Level::$level)),+];
 
         impl Event {
             /// Every event, in the order of the table.
             pub const ALL: &'static [Event] = &[$(Event::$name),+];
 
+            #[allow(clippy::as_conversions, reason = "the place of a variant, which has no other name")]
+            fn row(self) -> (&'static str, u16, Level) {
+                ROWS.get(self as usize).copied().unwrap_or(("", 0, Level::Debug))
+            }
+
             /// The stable number.
             #[must_use]
-            pub const fn number(self) -> u16 {
-                match self { $(Event::$name => $number,)+ }
+            pub fn number(self) -> u16 {
+                self.row().1
             }
 
             /// How grave.
             #[must_use]
-            pub const fn level(self) -> Level {
-                match self { $(Event::$name => Level::$level,)+ }
+            pub fn level(self) -> Level {
+                self.row().2
             }
 
             /// The text with its place holders.
             #[must_use]
-            pub const fn text(self) -> &'static str {
-                match self { $(Event::$name => $text,)+ }
+            pub fn text(self) -> &'static str {
+                self.row().0
             }
 
             /// The name in the table.
@@ -73,8 +81,9 @@ macro_rules! events {
 
             /// The event of that number, if the table has it.
             #[must_use]
-            pub const fn from_number(number: u16) -> Option<Event> {
-                match number { $($number => Some(Event::$name),)+ _ => None }
+            pub fn from_number(number: u16) -> Option<Event> {
+                let row = ROWS.iter().position(|row| row.1 == number)?;
+                Event::ALL.get(row).copied()
             }
         }
     };

@@ -19,7 +19,7 @@ pub(crate) fn all(quick: bool) -> ExitCode {
     let mut report = Report::default();
     report.step("format", || plain(&["fmt", "--all", "--check"]));
     report.step("lints", || {
-        plain(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        plain(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"])
     });
     report.step("lints: nopanic", || {
         plain(&[
@@ -35,7 +35,7 @@ pub(crate) fn all(quick: bool) -> ExitCode {
             "warnings",
         ])
     });
-    report.step("tests", || tests(&["test", "--locked", "--workspace", "--no-fail-fast"]));
+    report.step("tests", || tests(&["test", "--locked", "--no-fail-fast"]));
     samples(&mut report);
     for (name, other, from) in JUDGES {
         if find(name).or_else(|| find(other)).is_none() {
