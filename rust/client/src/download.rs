@@ -278,7 +278,8 @@ impl<H: Hasher> Download<H> {
         match head.status {
             200 => {
                 let total = head.content_length.unwrap_or(0);
-                if self.received > 0 && total != 0 && self.total != 0 && total != self.total {
+                let same_length = total == 0 || self.total == 0 || total == self.total;
+                if self.received > 0 && !(same_length && self.has_same_etag()) {
                     return self.restart(checkpoint).map(Some);
                 }
                 self.total = total;
@@ -288,10 +289,11 @@ impl<H: Hasher> Download<H> {
             }
             206 if self.received > 0 => {
                 let fits = head.content_range.is_some_and(|r| {
-                    r.first == self.received && r.total.is_none_or(|t| self.total == 0 || t == self.total)
+                    let total = r.total.unwrap_or(self.total);
+                    let to_the_end = total == 0 || r.last.saturating_add(1) == total;
+                    r.first == self.received && to_the_end && (self.total == 0 || total == self.total)
                 });
-                let same = self.etag.is_empty() || head.etag.is_empty() || head.etag == self.etag;
-                if !fits || !same {
+                if !fits || !self.has_same_etag() {
                     return self.restart(checkpoint).map(Some);
                 }
                 self.skip = 0;
@@ -304,9 +306,15 @@ impl<H: Hasher> Download<H> {
                 self.stage = Stage::Aside(Call::new(What::Check));
                 Ok(Some(Step::Again))
             }
-            429 | 500.. => Ok(Some(self.broke(cx, Error::ServerStatus, now_ms))),
+            404 | 429 | 500.. => Ok(Some(self.broke(cx, Error::ServerStatus, now_ms))),
             _ => Err(Error::DownloadStatus),
         }
+    }
+
+    /// As far as both tags are known.
+    fn has_same_etag(&self) -> bool {
+        let etag = &self.reply.head().etag;
+        self.etag.is_empty() || etag.is_empty() || *etag == self.etag
     }
 
     /// The address now lies in the URL's buffer, where [`Reply::feed`] has put it; `start` looks at it.
@@ -403,6 +411,10 @@ impl<H: Hasher> Download<H> {
     /// The reply has ended: so must the artifact have.
     fn end<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Result<Step<Result<(), Error>>, Error> {
         cx.close(Channel::Storage);
+        if !self.complete && self.reply.head().content_length.is_none() {
+            // Nobody said how long the body is: the link may have broken.
+            return Err(Error::HttpTruncated);
+        }
         self.reader.finish()?;
         cx.event(Event::Downloaded, self.received.into(), 0, "");
         Ok(Step::Done(Ok(())))
@@ -419,8 +431,8 @@ impl<H: Hasher> Download<H> {
         if self.received.saturating_sub(self.tried_at) >= PROGRESS_BYTES {
             self.tries = 0;
             self.backoff.reset();
+            self.tried_at = self.received;
         }
-        self.tried_at = self.received;
         self.tries = self.tries.saturating_add(1);
         if self.tries >= cx.config.download_tries.max(1) {
             return Step::Done(Err(error));
@@ -442,7 +454,11 @@ impl<H: Hasher> Download<H> {
         now_ms: u64,
     ) -> Result<Step<Result<(), Error>>, Error> {
         if what == What::Check {
-            let same = answer.and_then(|a| a.offer?.ok()).is_some_and(|o| o.id == checkpoint.id);
+            let Some(answer) = answer else {
+                self.refreshed = false;
+                return Err(Error::HttpClosed);
+            };
+            let same = answer.offer.and_then(Result::ok).is_some_and(|o| o.id == checkpoint.id);
             self.stage = Stage::Start;
             return if same { Ok(Step::Again) } else { Err(Error::DownloadStatus) };
         }
