@@ -30,6 +30,9 @@ pub const DEVICE_TYPE: &str = "sim";
 /// A payload type that goes to the folder module.
 pub const MODULE: &str = "files";
 
+/// How soon the client may look again at a connection that had nothing.
+const TICK: Duration = Duration::from_micros(100);
+const TICKS_PER_MS: u32 = 10;
 /// Longest real time for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -63,6 +66,7 @@ pub struct Device {
     pub token_buffer: usize,
     /// Size of the client's buffer for the URL.
     pub uri_buffer: usize,
+    ticks: u32,
     opened: Rc<RefCell<Vec<Opened>>>,
     /// For the server, and for the store.
     trust: [Trust; 2],
@@ -112,6 +116,7 @@ impl Device {
             cuts_hit: 0,
             token_buffer: 1536,
             uri_buffer: 1024,
+            ticks: 0,
             opened: Rc::default(),
             // Two, so that neither takes up the other's TLS session.
             trust: [(); 2].map(|()| Trust::from_pem_files([ca.as_path()]).expect("a CA")),
@@ -251,8 +256,8 @@ impl Device {
         self.log.lines().iter().filter(|line| line.contains(text)).count()
     }
 
-    /// One poll; time goes on by what the client wants to wait, bytes that travel take a real millisecond. A restart the client
-    /// asks for happens, and power that went comes back.
+    /// One poll; time goes on by what the client wants to wait, and as in reality while it waits for bytes. A restart the client asks
+    /// for happens, and power that went comes back.
     ///
     /// # Panics
     /// When the client wants to wait longer than it may.
@@ -275,8 +280,9 @@ impl Device {
         if wait_ms > 20 {
             self.clock.advance(wait_ms.into());
         } else if wait_ms > 1 {
-            std::thread::sleep(Duration::from_millis(1));
-            self.clock.advance(1);
+            std::thread::sleep(TICK);
+            self.ticks = (self.ticks + 1) % TICKS_PER_MS;
+            self.clock.advance(u64::from(self.ticks == 0));
         }
     }
 

@@ -29,7 +29,7 @@ enum Says {
 impl Says {
     const ALL: [Self; 2] = [Self::Aborted, Self::Unknown];
 
-    fn from_now_on(self, server: &Server, deployment: &str) {
+    fn it_now(self, server: &Server, deployment: &str) {
         match self {
             Self::Aborted => server.abort(deployment).unwrap(),
             Self::Unknown => {
@@ -45,7 +45,7 @@ fn aborted_after(says: Says, when: &str, image: Vec<u8>, runs: &str) -> Vec<Stri
     let deployment = deploy_image(&server, "release-2", image);
     device.client().check_now();
     device.run_until_logged(when);
-    says.from_now_on(&server, &deployment);
+    says.it_now(&server, &deployment);
     device.run_until("the end of it", |d| d.snapshot().phase == Phase::Idle);
     if matches!(says, Says::Unknown) {
         server.clear_faults();
