@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Turns the files that Kconfig names into C arrays: trust anchors (PEM or DER) and artifact verification keys (PEM).
+
+include_guard(GLOBAL)
+set(MENDER_MCU_SCRIPTS_DIR ${CMAKE_CURRENT_LIST_DIR}/../scripts)
+
+function(_mender_mcu_files out list)
+  set(files "")
+  separate_arguments(names UNIX_COMMAND "${list}")
+  foreach(name ${names})
+    get_filename_component(path ${name} ABSOLUTE BASE_DIR ${APPLICATION_CONFIG_DIR})
+    if(NOT EXISTS ${path})
+      message(FATAL_ERROR "mender-mcu: ${name} does not exist (looked for ${path})")
+    endif()
+    list(APPEND files ${path})
+  endforeach()
+  set(${out} ${files} PARENT_SCOPE)
+endfunction()
+
+function(mender_mcu_embed_credentials)
+  _mender_mcu_files(api "${CONFIG_MENDER_MCU_CA_FILES}")
+  _mender_mcu_files(storage "${CONFIG_MENDER_MCU_STORAGE_CA_FILES}")
+  _mender_mcu_files(keys "${CONFIG_MENDER_MCU_VERIFY_KEY_FILES}")
+  if(NOT api AND CONFIG_NET_SOCKETS_SOCKOPT_TLS)
+    message(FATAL_ERROR "mender-mcu: CONFIG_MENDER_MCU_CA_FILES is empty: name the certificate that your server's chain ends in "
+      "(PEM or DER)")
+  endif()
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/generated/mender_credentials.h)
+  set(script ${MENDER_MCU_SCRIPTS_DIR}/embed_credentials.py)
+  add_custom_command(OUTPUT ${header}
+    COMMAND ${PYTHON_EXECUTABLE} ${script} --out ${header} --api ${api} --storage ${storage} --keys ${keys}
+    DEPENDS ${script} ${api} ${storage} ${keys}
+    COMMENT "mender-mcu: embed certificates and keys" VERBATIM)
+  add_custom_target(mender_mcu_credentials DEPENDS ${header})
+  zephyr_library_include_directories(${CMAKE_CURRENT_BINARY_DIR}/generated)
+  add_dependencies(${ZEPHYR_CURRENT_LIBRARY} mender_mcu_credentials)
+endfunction()

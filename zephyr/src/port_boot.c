@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <bootutil/bootutil_public.h>
+#include <mender_port.h>
+#include <zephyr/dfu/mcuboot.h>
+#include <zephyr/kernel.h>
+#include <zephyr/sys/byteorder.h>
+
+#include "port_slot.h"
+
+/* MCUboot's image format: docs/design.md of MCUboot, "Image format". */
+#define HEADER_LEN      32
+#define HEADER_MAGIC    0x96f3b83d
+#define TLV_MAGIC       0x6907
+#define TLV_PROT_MAGIC  0x6908
+#define TLV_SHA256      0x10
+
+struct tlv {
+	uint16_t kind;
+	uint16_t len;
+};
+
+static int tlv_at(const struct flash_area *area, uint32_t offset, struct tlv *tlv)
+{
+	uint8_t bytes[4];
+	int rc;
+
+	if (offset > area->fa_size - sizeof(bytes)) {
+		return -EBADMSG;
+	}
+	rc = flash_area_read(area, offset, bytes, sizeof(bytes));
+	tlv->kind = sys_get_le16(bytes);
+	tlv->len = sys_get_le16(bytes + 2);
+	return rc;
+}
+
+/* Offset and end of the entries of the unprotected TLV area. */
+static int find_tlvs(const struct flash_area *area, uint32_t *offset, uint32_t *end)
+{
+	uint8_t header[HEADER_LEN];
+	struct tlv info;
+	int rc = flash_area_read(area, 0, header, sizeof(header));
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (sys_get_le32(header) != HEADER_MAGIC) {
+		return -ENOEXEC;
+	}
+	const uint32_t header_size = sys_get_le16(header + 8);
+	const uint32_t prot_size = sys_get_le16(header + 10);
+	const uint32_t image_size = sys_get_le32(header + 12);
+
+	if (header_size < HEADER_LEN || image_size > area->fa_size) {
+		return -EBADMSG;
+	}
+	*offset = header_size + image_size;
+	rc = tlv_at(area, *offset, &info);
+	if (rc == 0 && prot_size != 0) {
+		if (info.kind != TLV_PROT_MAGIC || info.len != prot_size) {
+			return -EBADMSG;
+		}
+		*offset += prot_size;
+		rc = tlv_at(area, *offset, &info);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	*end = *offset + info.len;
+	*offset += sizeof(struct tlv);
+	return info.kind == TLV_MAGIC && *end <= area->fa_size ? 0 : -EBADMSG;
+}
+
+static int find_hash(const struct flash_area *area, uint8_t *hash)
+{
+	uint32_t offset;
+	uint32_t end;
+	struct tlv tlv;
+	int rc = find_tlvs(area, &offset, &end);
+
+	while (rc == 0 && offset + sizeof(tlv) <= end) {
+		rc = tlv_at(area, offset, &tlv);
+		if (rc != 0) {
+			return rc;
+		}
+		offset += sizeof(tlv);
+		if (tlv.len > end - offset) {
+			return -EBADMSG;
+		}
+		if (tlv.kind == TLV_SHA256 && tlv.len == 32) {
+			return flash_area_read(area, offset, hash, 32);
+		}
+		offset += tlv.len;
+	}
+	return rc != 0 ? rc : -ENODATA;
+}
+
+int32_t mender_port_boot_running_hash(uint8_t *hash)
+{
+	const struct flash_area *area;
+	int rc = flash_area_open(boot_fetch_active_slot(), &area);
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = find_hash(area, hash);
+	flash_area_close(area);
+	return rc;
+}
+
+int32_t mender_port_boot_is_confirmed(void)
+{
+	return boot_is_img_confirmed();
+}
+
+int32_t mender_port_boot_confirm(void)
+{
+	/* Errors of MCUboot's own come as positive numbers. */
+	return boot_write_img_confirmed() == 0 ? 0 : -EIO;
+}
+
+/* A number that was torn while it was written makes MCUboot's library refuse every further request. */
+static int clear_bad_magic(void)
+{
+	const struct flash_area *area;
+	struct boot_swap_state found;
+	int rc = flash_area_open(INACTIVE_SLOT, &area);
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = boot_read_swap_state(area, &found) == 0 ? 0 : -EIO;
+	if (rc == 0 && found.magic == BOOT_MAGIC_BAD) {
+		rc = MIN(slot_clear_page(area, slot_flags_offset(area)), 0);
+	}
+	flash_area_close(area);
+	return rc;
+}
+
+int32_t mender_port_boot_request_swap(void)
+{
+	int type;
+	int rc = clear_bad_magic();
+
+	if (rc == 0) {
+		rc = boot_request_upgrade(BOOT_UPGRADE_TEST);
+	}
+	/* It may fail and yet have armed the swap. */
+	type = mcuboot_swap_type();
+	if (type == BOOT_SWAP_TYPE_TEST) {
+		return 0;
+	}
+	return rc < 0 ? rc : -EIO;
+}
+
+int32_t mender_port_boot_can_revert(void)
+{
+	return !IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY);
+}
+
+int32_t mender_port_boot_swap_state(void)
+{
+	struct mcuboot_img_header header;
+
+	return boot_read_bank_header(INACTIVE_SLOT, &header, sizeof(header)) == 0 ? MENDER_SWAP_WHOLE
+										 : MENDER_SWAP_REFUSED;
+}

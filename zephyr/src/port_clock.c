@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <mender_port.h>
+#include <zephyr/kernel.h>
+
+#include "port_transport.h"
+
+static K_SEM_DEFINE(woken, 0, 1);
+
+uint32_t mender_port_lock(void)
+{
+	return irq_lock();
+}
+
+void mender_port_unlock(uint32_t key)
+{
+	irq_unlock(key);
+}
+
+uint64_t mender_port_clock_now_ms(void)
+{
+	return k_uptime_get();
+}
+
+uint64_t mender_port_clock_unix_ms(void)
+{
+	return 0;
+}
+
+void mender_port_clock_wait(uint32_t ms)
+{
+	/* Sockets and semaphores cannot be waited for together, so a wait for both goes by slices. */
+	const uint32_t slice_ms = 50;
+
+	while (ms > 0 && transport_expects_data()) {
+		const uint32_t now = MIN(ms, slice_ms);
+		const int64_t begun = k_uptime_get();
+
+		if (k_sem_take(&woken, K_NO_WAIT) == 0 || transport_wait(now)) {
+			return;
+		}
+		/* zsock_poll() may return at once with nothing. */
+		const int64_t slept = k_uptime_get() - begun;
+
+		if (slept < now && k_sem_take(&woken, K_MSEC(now - slept)) == 0) {
+			return;
+		}
+		ms -= now;
+	}
+	if (ms > 0) {
+		k_sem_take(&woken, K_MSEC(ms));
+	}
+}
+
+void mender_port_clock_wake(void)
+{
+	k_sem_give(&woken);
+}

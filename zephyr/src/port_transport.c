@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <mender_port.h>
+#include <stdio.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
+#include <zephyr/net/socket.h>
+
+#include "port_transport.h"
+
+LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
+
+struct stream {
+	int socket;
+	bool open;
+	/* It was read empty, and nobody has said since that there is more. */
+	bool expects_data;
+	/* Bytes that mbedTLS took, but could not send: the next call must be told the same number. */
+	uint32_t pending;
+};
+
+static struct stream streams[MENDER_CHANNEL_CONNECT + 1];
+
+static struct stream *stream_of(int32_t channel)
+{
+	return channel >= 0 && channel < (int32_t)ARRAY_SIZE(streams) ? &streams[channel] : NULL;
+}
+
+void mender_port_transport_close(int32_t channel)
+{
+	struct stream *stream = stream_of(channel);
+
+	if (stream != NULL && stream->open) {
+		zsock_close(stream->socket);
+		*stream = (struct stream){0};
+	}
+}
+
+static int connect_to(const struct zsock_addrinfo *address, int32_t channel, const char *host, bool tls)
+{
+	int rc = 0;
+	int socket = zsock_socket(address->ai_family, SOCK_STREAM, tls ? IPPROTO_TLS_1_2 : IPPROTO_TCP);
+
+	if (socket < 0) {
+		return -errno;
+	}
+	if (tls) {
+		rc = tls_configure(socket, channel, host);
+	}
+	if (rc == 0 && zsock_connect(socket, address->ai_addr, address->ai_addrlen) != 0) {
+		rc = -errno;
+	}
+	/* Only now: a TLS socket clears the flag while it connects. */
+	if (rc == 0 && zsock_fcntl(socket, ZVFS_F_SETFL, ZVFS_O_NONBLOCK) != 0) {
+		rc = -errno;
+	}
+	if (rc != 0) {
+		zsock_close(socket);
+		return rc;
+	}
+	return socket;
+}
+
+int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t port, bool tls)
+{
+	struct stream *stream = stream_of(channel);
+	struct zsock_addrinfo *addresses = NULL;
+	const struct zsock_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	char service[sizeof("65535")];
+	int rc;
+
+	if (stream == NULL) {
+		return -EINVAL;
+	}
+	mender_port_transport_close(channel);
+	snprintf(service, sizeof(service), "%u", port);
+	rc = zsock_getaddrinfo(host, service, &hints, &addresses);
+	if (rc != 0) {
+		/* Its numbers are its own. */
+		LOG_DBG("getaddrinfo: %d", rc);
+		return -EHOSTUNREACH;
+	}
+	rc = -EHOSTUNREACH;
+	for (const struct zsock_addrinfo *each = addresses; each != NULL; each = each->ai_next) {
+		rc = connect_to(each, channel, host, tls);
+		if (rc >= 0) {
+			*stream = (struct stream){.socket = rc, .open = true};
+			rc = 0;
+			break;
+		}
+	}
+	zsock_freeaddrinfo(addresses);
+	return rc;
+}
+
+int32_t mender_port_transport_send(int32_t channel, const uint8_t *data, uint32_t len)
+{
+	struct stream *stream = stream_of(channel);
+	ssize_t sent;
+
+	if (stream == NULL || !stream->open) {
+		return -ENOTCONN;
+	}
+	if (stream->pending != 0) {
+		if (len < stream->pending) {
+			return -EINVAL;
+		}
+		len = stream->pending;
+	}
+	sent = zsock_send(stream->socket, data, len, 0);
+	if (sent < 0 && errno == EAGAIN) {
+		stream->pending = len;
+		return MENDER_AGAIN;
+	}
+	if (sent < 0) {
+		return -errno;
+	}
+	stream->pending = 0;
+	return sent;
+}
+
+int32_t mender_port_transport_receive(int32_t channel, uint8_t *buf, uint32_t size)
+{
+	struct stream *stream = stream_of(channel);
+	ssize_t received;
+
+	if (stream == NULL || !stream->open) {
+		return -ENOTCONN;
+	}
+	received = zsock_recv(stream->socket, buf, size, 0);
+	stream->expects_data = received < 0 && errno == EAGAIN;
+	if (stream->expects_data) {
+		return MENDER_AGAIN;
+	}
+	return received < 0 ? -errno : received;
+}
+
+bool transport_expects_data(void)
+{
+	ARRAY_FOR_EACH(streams, i) {
+		if (streams[i].open && streams[i].expects_data) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool transport_wait(uint32_t ms)
+{
+	struct zsock_pollfd polled[ARRAY_SIZE(streams)];
+	struct stream *whose[ARRAY_SIZE(streams)];
+	int count = 0;
+	bool ready = false;
+
+	ARRAY_FOR_EACH(streams, i) {
+		if (streams[i].open && streams[i].expects_data) {
+			polled[count] = (struct zsock_pollfd){.fd = streams[i].socket, .events = ZSOCK_POLLIN};
+			whose[count++] = &streams[i];
+		}
+	}
+	if (zsock_poll(polled, count, ms) <= 0) {
+		return false;
+	}
+	for (int i = 0; i < count; i++) {
+		if (polled[i].revents != 0) {
+			/* Said once: whoever does not come for the bytes is not woken for them again. */
+			whose[i]->expects_data = false;
+			ready = true;
+		}
+	}
+	return ready;
+}
+
+#ifndef CONFIG_NET_SOCKETS_SOCKOPT_TLS
+int tls_configure(int socket, int32_t channel, const char *host)
+{
+	ARG_UNUSED(socket);
+	ARG_UNUSED(channel);
+	ARG_UNUSED(host);
+	return -EPROTONOSUPPORT;
+}
+#endif

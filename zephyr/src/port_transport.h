@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MENDER_PORT_TRANSPORT_H_
+#define MENDER_PORT_TRANSPORT_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Some open stream was read empty, and its next bytes are waited for. */
+bool transport_expects_data(void);
+
+/** Waits for such bytes, at most `ms`. Returns whether there are any; may return early without. */
+bool transport_wait(uint32_t ms);
+
+/** Makes a TLS socket check chain and host name against the channel's trust anchors. 0 or -errno. */
+int tls_configure(int socket, int32_t channel, const char *host);
+
+#endif
