@@ -207,19 +207,21 @@ fn fingerprint(token: &str) -> [u8; 32] {
 }
 
 impl State {
-    /// The id of the device that `name` means: its id, the beginning of it, or a value of its identity.
+    /// The id of the device that `name` means: its id, a value of its identity, or else the beginning of its id.
     pub(crate) fn find_device(&self, name: &str) -> Result<String, Error> {
         if self.devices.contains_key(name) {
             return Ok(name.to_owned());
         }
-        let fits = |device: &&Device| {
+        let has_value = |device: &&Device| {
             let identity: serde_json::Value = serde_json::from_str(&device.identity).unwrap_or_default();
-            let values = identity.as_object().into_iter().flatten();
-            device.id.starts_with(name) || values.into_iter().any(|(_, value)| value.as_str() == Some(name))
+            identity.as_object().into_iter().flatten().any(|(_, value)| value.as_str() == Some(name))
         };
-        let found: Vec<&Device> = self.devices.values().filter(fits).collect();
+        let mut found: Vec<&Device> = self.devices.values().filter(has_value).collect();
+        if found.is_empty() && !name.is_empty() {
+            found = self.devices.values().filter(|device| device.id.starts_with(name)).collect();
+        }
         match found.as_slice() {
-            [one] if !name.is_empty() => Ok(one.id.clone()),
+            [one] => Ok(one.id.clone()),
             [] => Err(Error::NotFound(format!("device {name}"))),
             _ => Err(Error::Invalid(format!("{name:?} fits {} devices", found.len()))),
         }

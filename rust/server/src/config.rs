@@ -61,6 +61,8 @@ pub struct Config {
     pub link_bytes: usize,
     /// Serve ranges of artifacts (206); otherwise the whole body is sent each time, as configuration links do.
     pub ranges: bool,
+    /// Largest TLS record sent, bytes headers included (at least 32): boards with small receive buffers need less than the usual 16 KiB.
+    pub tls_record_bytes: Option<usize>,
     /// A connection without a request is closed after this.
     pub idle_timeout: Duration,
     /// A request must be complete within this after its first byte.
@@ -101,6 +103,7 @@ impl Default for Config {
             link_lifetime: Duration::from_secs(86_400),
             link_bytes: 0,
             ranges: true,
+            tls_record_bytes: None,
             idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
             requests_per_connection: None,

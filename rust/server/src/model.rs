@@ -136,7 +136,6 @@ pub struct Deployment {
     /// UUID.
     pub id: String,
     /// What was asked for.
-    #[serde(flatten)]
     pub spec: DeploymentSpec,
     /// Ids of the artifacts of that name when the deployment was made.
     pub artifacts: Vec<String>,

@@ -71,7 +71,7 @@ impl Crew {
 impl Net {
     /// Starts to serve sockets that are bound already.
     pub(crate) fn start(shared: &Arc<Shared>, sockets: Vec<(Bound, TcpListener)>) -> Result<Self, Error> {
-        let tls = shared.tls.config()?;
+        let tls = shared.tls.config(shared.config.tls_record_bytes)?;
         let mut net = Self { shared: Arc::clone(shared), crew: Arc::default(), listeners: Vec::new() };
         for (bound, listener) in sockets {
             let (shared, crew, tls) = (Arc::clone(shared), Arc::clone(&net.crew), Arc::clone(&tls));

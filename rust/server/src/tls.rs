@@ -9,11 +9,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, ServerConnection};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -87,14 +87,18 @@ impl Tls {
     }
 
     /// TLS 1.2 and 1.3.
-    pub(crate) fn config(&self) -> Result<Arc<ServerConfig>, Error> {
+    pub(crate) fn config(&self, record_bytes: Option<usize>) -> Result<Arc<ServerConfig>, Error> {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(tls_error)?;
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Shown>::clone(&self.shown);
         let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.max_fragment_size = record_bytes;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        let config = Arc::new(config);
+        // A size out of range shows only when a connection is made: find out now.
+        ServerConnection::new(Arc::clone(&config)).map_err(tls_error)?;
+        Ok(config)
     }
 }
 

@@ -8,6 +8,9 @@ use crate::fault::{Cut, Drip, Fault};
 use crate::http::{Response, reason};
 use crate::stamp;
 
+/// A body below this goes out together with its head.
+const SMALL: usize = 8 * 1024;
+
 /// What is to be done with the connection after a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
@@ -97,8 +100,13 @@ impl Frame {
     pub(crate) fn send(&self, out: &mut impl Write, pause: impl Fn(Duration) -> bool) -> io::Result<Then> {
         match self.drip {
             None => {
-                out.write_all(&self.head)?;
-                out.write_all(&self.body)?;
+                // One write for a small reply: one packet, and one TLS record.
+                if self.body.len() < SMALL {
+                    out.write_all(&[self.head.as_slice(), &self.body].concat())?;
+                } else {
+                    out.write_all(&self.head)?;
+                    out.write_all(&self.body)?;
+                }
                 out.flush()?;
             }
             Some(drip) => {

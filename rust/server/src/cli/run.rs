@@ -37,6 +37,7 @@ mender-server run: serve until the process is ended
   --link-lifetime SECONDS  lifetime of artifact links [default: 86400]
   --link-bytes N           least length of artifact links [default: as they come, about 500]
   --idle-timeout SECONDS   close connections without requests after that [default: 60]
+  --tls-record-bytes N     largest TLS record to send, for boards with small receive buffers [default: 16384]
   --no-v2                  no POST /api/devices/v2/…/next, like open-source servers
   --no-ranges              the storage serves whole artifacts only
   --strict                 refuse request bodies in chunks (the official Linux client sends such)
@@ -114,6 +115,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Failure> {
             Long("link-lifetime") => config.link_lifetime = Duration::from_secs(parser.value()?.parse()?),
             Long("link-bytes") => config.link_bytes = parser.value()?.parse()?,
             Long("idle-timeout") => config.idle_timeout = Duration::from_secs(parser.value()?.parse()?),
+            Long("tls-record-bytes") => config.tls_record_bytes = Some(parser.value()?.parse()?),
             Long("no-v2") => config.deployments_v2 = false,
             Long("no-ranges") => config.ranges = false,
             Long("strict") => config.chunked_uploads = false,

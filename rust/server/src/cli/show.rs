@@ -43,7 +43,7 @@ pub(crate) fn devices(list: &Value, deployments: &Value) -> String {
         for deployment in items(deployments) {
             let on_device = &deployment["devices"][id];
             if on_device.is_object() {
-                let name = text(deployment, "artifact_name");
+                let name = text(&deployment["spec"], "artifact_name");
                 out.push_str(&format!("  deployment {}  {name}\n", text(deployment, "id")));
                 out.push_str(&history(on_device, "    "));
             }
@@ -56,7 +56,7 @@ pub(crate) fn deployments(list: &Value) -> String {
     let mut out = String::new();
     for deployment in items(list) {
         let state = if deployment["finished"] == true { "finished" } else { "active" };
-        let name = text(deployment, "artifact_name");
+        let name = text(&deployment["spec"], "artifact_name");
         out.push_str(&format!(
             "{}  {name}  {state}  {}\n",
             text(deployment, "id"),

@@ -58,8 +58,11 @@ pub(crate) struct Http {
     pub(crate) host: String,
 }
 
+/// The address in a URL; a host name stands for this machine.
 pub(crate) fn address(url: &str) -> SocketAddr {
-    url.split_once("://").unwrap().1.split('/').next().unwrap().parse().unwrap()
+    let host = url.split_once("://").unwrap().1.split('/').next().unwrap();
+    host.parse()
+        .unwrap_or_else(|_| format!("127.0.0.1:{}", host.rsplit(':').next().unwrap()).parse().unwrap())
 }
 
 pub(crate) fn roots(ca_pem: &str) -> Arc<ClientConfig> {
@@ -80,6 +83,7 @@ impl Http {
     pub(crate) fn try_connect(server: &Server, url: &str) -> std::io::Result<Self> {
         let addr = address(url);
         let mut tcp = TcpStream::connect(addr)?;
+        tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
         let host = addr.to_string();
         if !url.starts_with("https:") {
@@ -91,6 +95,15 @@ impl Http {
             tls.complete_io(&mut tcp)?;
         }
         Ok(Self { stream: Box::new(StreamOwned::new(tls, tcp)), host })
+    }
+
+    /// Connects to `url` without TLS.
+    pub(crate) fn plain(url: &str) -> Self {
+        let addr = address(url);
+        let tcp = TcpStream::connect(addr).unwrap();
+        tcp.set_nodelay(true).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Self { stream: Box::new(tcp), host: addr.to_string() }
     }
 
     pub(crate) fn api(server: &Server) -> Self {
