@@ -161,7 +161,7 @@ pub(crate) fn end() -> Result<bool, Error> {
             return Err(Error::NotInitialised);
         }
         shared.exit = true;
-        Ok((!core::mem::replace(&mut shared.claimed, true)).then_some(Held(())))
+        Ok(if core::mem::replace(&mut shared.claimed, true) { None } else { Some(Held(())) })
     })?;
     Ok(held.is_some())
 }
