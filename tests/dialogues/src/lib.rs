@@ -14,7 +14,8 @@ pub use checks::{QUICK_TRIES, a_spoilt_check_is_made_again_later, the_next_updat
 pub use device::{DEVICE_TYPE, Device, MODULE, Ports};
 pub use net::{Net, Opened};
 pub use server::{
-    artifact, deploy, deploy_image, dialogue, final_statuses, http, https, module_artifact, reports, status,
+    artifact, deploy, deploy_bytes, deploy_image, dialogue, final_statuses, http, https, module_artifact,
+    reports, status,
 };
 pub use store::{Store, ok};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The server's side of a dialogue.
 
-use mender_server::{Config, DeploymentSpec, Origin, RequestRecord, Server};
+use mender_server::{ArtifactInfo, Config, DeploymentSpec, Origin, RequestRecord, Server};
 use mender_testkit::artifact::Artifact;
 
 use crate::{DEVICE_TYPE, MODULE};
@@ -43,6 +43,17 @@ pub fn module_artifact(name: &str) -> Artifact {
 pub fn deploy(server: &Server, artifact: &Artifact) -> String {
     let uploaded = server.upload(artifact.build()).expect("an artifact the server reads");
     server.deploy(DeploymentSpec::all(&uploaded.info.name)).expect("a deployment")
+}
+
+/// Deploys any bytes as an artifact of this name, for devices of the tests' type.
+///
+/// # Panics
+/// When the server does not take it.
+pub fn deploy_bytes(server: &Server, name: &str, bytes: Vec<u8>) -> String {
+    let device_types = vec![DEVICE_TYPE.to_owned()];
+    let info = ArtifactInfo { name: name.to_owned(), device_types, ..ArtifactInfo::default() };
+    server.upload_as(info, bytes).expect("an artifact");
+    server.deploy(DeploymentSpec::all(name)).expect("a deployment")
 }
 
 /// Deploys an image.
