@@ -16,7 +16,7 @@ use crate::model::{Artifact, AuthStatus, Deployment, DeploymentSpec, Device, Dev
 use crate::net::Net;
 use crate::state::{Bound, Shared, Stored};
 use crate::tls::{Certificate, Tls};
-use crate::{disk, stamp};
+use crate::{disk, stamp, storage};
 
 /// A running server. Dropping it closes every connection and ends every thread.
 pub struct Server {
@@ -204,6 +204,19 @@ impl Server {
     /// Makes every artifact link handed out so far an expired one: 403 with an XML body.
     pub fn expire_links(&self) {
         self.shared.change(|state| state.last_expired_link = state.last_link);
+    }
+
+    /// A fresh link to an artifact, such as an update check would hand out: for replies that a test words itself. `None` when
+    /// there is no such artifact or no storage.
+    #[must_use]
+    pub fn link_to(&self, artifact: &str) -> Option<String> {
+        let storage = self.shared.url(Origin::Storage)?;
+        self.shared.change(|state| {
+            state
+                .artifacts
+                .contains_key(artifact)
+                .then(|| storage::link(&self.shared, state, &storage, artifact).uri)
+        })
     }
 
     /// Sets a fault; returns its number for [`Server::fault_strikes`].

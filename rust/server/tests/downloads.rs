@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{ARTIFACT, ARTIFACT_NAME, Device, Http};
-use mender_server::{Config, DeploymentSpec, Server};
+use mender_server::{Config, DeploymentSpec, Fault, Server};
 
 /// A server, its device, and a link to the artifact.
 fn start(config: Config) -> (Server, Device, String) {
@@ -109,6 +109,17 @@ fn an_expired_link_gets_403_and_a_new_check_a_new_link() {
     assert!(reply.text().contains("<Message>Request has expired</Message>"), "{}", reply.text());
     let new = link(&server, &device);
     assert_eq!(http.get(path(&server, &new), "").status, 200);
+}
+
+#[test]
+fn a_test_can_word_an_offer_itself() {
+    let (server, device, _) = start(Config::default());
+    let artifact = server.artifacts().remove(0).id;
+    let link = server.link_to(&artifact).unwrap();
+    server.fault(Fault::check().times(1).body(format!(r#"{{"mine":"{link}"}}"#)));
+    assert_eq!(device.check(&mut Http::api(&server), "old").json()["mine"], link.as_str());
+    assert_eq!(Http::connect(&server, &link).get(path(&server, &link), "").status, 200);
+    assert_eq!(server.link_to("unknown"), None);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,8 +40,9 @@ fn write(file: &Path, text: &str, mode: u32) {
 
 impl Client {
     /// Folders that will stand for /etc/mender, /var/lib/mender and /usr/share/mender.
-    fn new(server: &Server) -> Self {
-        let folder = std::env::temp_dir().join(format!("mender-official-client-{}", std::process::id()));
+    fn new(server: &Server, name: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("mender-official-client-{name}-{}", std::process::id()));
         let url = server.api_url().replace("127.0.0.1", "localhost");
         let config = serde_json::json!({
             "ServerURL": url,
@@ -103,24 +105,39 @@ fn may_mount() -> bool {
     probe.is_ok_and(|status| status.success())
 }
 
+/// False, with one line that says so, where the client cannot be run. The line goes past the test harness, which would keep
+/// the output of a test that passes to itself.
+fn can_run() -> bool {
+    let reason = if !is_installed("mender") || !Path::new(SHARE).join("modules/v3/single-file").is_file() {
+        "mender-client not found"
+    } else if !may_mount() {
+        "mender-client cannot be given folders of its own here (unshare is not permitted)"
+    } else {
+        return true;
+    };
+    writeln!(std::io::stdout(), "skipped: {reason}").expect("a line is written");
+    false
+}
+
 #[test]
 fn the_official_client_authenticates_sends_inventory_and_completes_an_update() {
-    if !is_installed("mender") || !Path::new(SHARE).join("modules/v3/single-file").is_file() {
-        println!("skipped: mender-client not found");
-        return;
+    if can_run() {
+        // As hosted servers answer the update check, and as open-source ones do.
+        update("v2", true);
+        update("v1", false);
     }
-    if !may_mount() {
-        println!("skipped: mender-client cannot be given folders of its own here (unshare is not permitted)");
-        return;
-    }
+}
+
+fn update(name: &str, deployments_v2: bool) {
     let config = Config {
         accept_all: false,
         tenant_token: Some("the-tenant".to_owned()),
         chunked_uploads: true,
+        deployments_v2,
         ..Config::https()
     };
     let server = Server::start(config).unwrap();
-    let mut client = Client::new(&server);
+    let mut client = Client::new(&server, name);
     client.start();
 
     // It is pending at first, and is accepted by its identity.
@@ -148,15 +165,10 @@ fn the_official_client_authenticates_sends_inventory_and_completes_an_update() {
     // It says so in its inventory, and every request was taken as it came.
     let told = server.wait_for_device(PATIENCE, |device| device.inventory["artifact_name"] == "release-2");
     assert!(told.is_some(), "{}", client.log());
-    println!("official client: {:?}", entry.statuses());
+    println!("official client, {name}: {:?}", entry.statuses());
     for record in server.requests() {
-        println!(
-            "{} {} {} {}",
-            record.status,
-            record.method,
-            record.path(),
-            record.error.as_deref().unwrap_or_default()
-        );
-        assert!([200, 204, 401].contains(&record.status), "{record:?}\n{}", client.log());
+        println!("{} {} {}", record.status, record.method, record.path());
+        let absent = record.status == 404 && record.path().starts_with("/api/devices/v2/") && !deployments_v2;
+        assert!(absent || [200, 204, 401].contains(&record.status), "{record:?}\n{}", client.log());
     }
 }
