@@ -13,19 +13,25 @@ pub(crate) struct Console(Rc<RefCell<State>>);
 
 struct State {
     terminal: bool,
+    machines: bool,
     bar: String,
 }
 
 impl Console {
-    /// The bar is left out where standard output is not a terminal, or for `machines`.
+    /// The bar is left out where standard output is not a terminal; `machines` get JSON lines.
     pub(crate) fn new(machines: bool) -> Self {
         let terminal = !machines && io::stdout().is_terminal();
-        Self(Rc::new(RefCell::new(State { terminal, bar: String::new() })))
+        Self(Rc::new(RefCell::new(State { terminal, machines, bar: String::new() })))
     }
 
     /// Shows how far a download is; `total` 0 is unknown.
     pub(crate) fn progress(&self, received: u32, total: u32) {
         let mut state = self.0.borrow_mut();
+        if state.machines {
+            let line = serde_json::json!({ "event": "Progress", "received": received, "total": total });
+            let told = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+            drop(told);
+        }
         if !state.terminal {
             return;
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::report::{Outcome, Report};
 use crate::run::{cargo, find, output, root};
-use crate::{catalogue, docs, nopanic};
+use crate::{catalogue, demo, docs, nopanic};
 
 /// Programs that judge our work from outside, and where they come from.
 const JUDGES: [(&str, &str, &str); 3] = [
@@ -18,9 +18,7 @@ const JUDGES: [(&str, &str, &str); 3] = [
 pub(crate) fn all(quick: bool) -> ExitCode {
     let mut report = Report::default();
     report.step("format", || plain(&["fmt", "--all", "--check"]));
-    report.step("lints", || {
-        plain(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"])
-    });
+    report.step("lints", || plain(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]));
     report.step("lints: nopanic", || {
         plain(&[
             "clippy",
@@ -45,6 +43,10 @@ pub(crate) fn all(quick: bool) -> ExitCode {
     report.step("catalogue", catalogue::check);
     report.step("docs", docs::check);
     nopanic::steps(&mut report, quick);
+    if !quick {
+        report.step("demo", demo::check);
+        report.step("sigkill", demo::sigkill);
+    }
     report.close()
 }
 
