@@ -58,7 +58,7 @@ impl Signer {
             "mender.session": stamp::uuid(),
         });
         let token = self.encode(&claims);
-        // Three token bytes carry... four characters for three bytes of claims: round up, then a little more never hurts.
+        // Three bytes of claims are four characters of token; rounding up may add a few more.
         let missing = least.saturating_sub(token.len()).div_ceil(4) * 3;
         if missing == 0 {
             return token;

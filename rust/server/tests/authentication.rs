@@ -237,6 +237,52 @@ fn malformed_http_is_refused_and_recorded() {
 }
 
 #[test]
+fn damaged_requests_do_not_take_the_server_down() {
+    let config =
+        Config { chunked_uploads: true, request_timeout: Duration::from_millis(300), ..Config::default() };
+    let server = Server::start(config).unwrap();
+    let device = Device::accepted(&server, "a");
+    let host = Http::api(&server).host;
+    let head =
+        format!("PUT {INVENTORY} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{}", device.headers());
+    let whole = [
+        format!("{head}Content-Length: 27\r\n\r\n[{{\"name\":\"a\",\"value\":[1]}}] "),
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"),
+        format!(
+            "GET {NEXT_V1}?artifact_name=%41&device_type=b HTTP/1.1\r\nHost: [::1]:80\r\n{}\r\n",
+            device.headers()
+        ),
+    ];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % u64::try_from(below).unwrap()).unwrap()
+    };
+    for round in 0..300 {
+        let mut bytes = whole[round % whole.len()].clone().into_bytes();
+        for _ in 0..=next(3) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = u8::try_from(next(256)).unwrap(),
+                1 => bytes.truncate(at.max(1)),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        let mut http = Http::api(&server);
+        http.send(&bytes);
+        http.finish();
+    }
+    let start = std::time::Instant::now();
+    while server.connections().api.open > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "a connection's thread died");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(device.check(&mut Http::api(&server), "x").status, 204);
+}
+
+#[test]
 fn a_new_device_waits_for_its_acceptance_and_loses_its_token_when_rejected() {
     let (server, mut http) = start(pending());
     let mut device = Device::new("aa:bb");

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ impl<T: Read + Write> Stream for T {}
 /// One connection.
 pub(crate) struct Http {
     stream: Box<dyn Stream>,
+    tcp: TcpStream,
     pub(crate) host: String,
 }
 
@@ -87,14 +88,14 @@ impl Http {
         tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
         let host = addr.to_string();
         if !url.starts_with("https:") {
-            return Ok(Self { stream: Box::new(tcp), host });
+            return Ok(Self { tcp: tcp.try_clone()?, stream: Box::new(tcp), host });
         }
         let name = ServerName::from(addr.ip());
         let mut tls = ClientConnection::new(roots(server.ca_pem()), name).map_err(std::io::Error::other)?;
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;
         }
-        Ok(Self { stream: Box::new(StreamOwned::new(tls, tcp)), host })
+        Ok(Self { tcp: tcp.try_clone()?, stream: Box::new(StreamOwned::new(tls, tcp)), host })
     }
 
     /// Connects to `url` without TLS.
@@ -103,7 +104,7 @@ impl Http {
         let tcp = TcpStream::connect(addr).unwrap();
         tcp.set_nodelay(true).unwrap();
         tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        Self { stream: Box::new(tcp), host: addr.to_string() }
+        Self { tcp: tcp.try_clone().unwrap(), stream: Box::new(tcp), host: addr.to_string() }
     }
 
     pub(crate) fn api(server: &Server) -> Self {
@@ -113,6 +114,12 @@ impl Http {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
         self.stream.flush().unwrap();
+    }
+
+    /// Ends our side; the server may have ended the connection already.
+    pub(crate) fn finish(&mut self) {
+        drop(self.tcp.shutdown(Shutdown::Write));
+        drop(self.rest());
     }
 
     /// Everything until the connection ends, and whether it ended in good order.
