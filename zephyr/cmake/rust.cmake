@@ -163,7 +163,7 @@ function(mender_mcu_add_rust_library name target root)
     # RUSTFLAGS of the environment would replace ours.
     COMMAND ${CMAKE_COMMAND} -E env --unset=RUSTFLAGS --unset=CARGO_ENCODED_RUSTFLAGS ${MENDER_MCU_CARGO_ENV}
       "${variable}=${rustflags}"
-      ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --target ${target}
+      ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --features firmware --target ${target}
       --target-dir ${MENDER_MCU_CARGO_TARGET_DIR} ${MENDER_MCU_CARGO_FLAGS}
     DEPENDS ${root}/Cargo.toml ${root}/Cargo.lock ${root}/rust/staticlib/Cargo.toml
     DEPFILE ${MENDER_MCU_CARGO_TARGET_DIR}/${target}/release/libmender_mcu.d

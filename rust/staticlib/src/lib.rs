@@ -4,12 +4,13 @@
 //! The panic handler calls a function that nobody defines. In the release profile the optimiser drops it together with the last
 //! panic that can be reached, so a panic that can be reached is an error of the linker. A debug build keeps it: whoever links one
 //! defines `mender_panic_reached`.
-#![no_std]
+#![cfg_attr(feature = "firmware", no_std)]
 
+#[cfg(feature = "firmware")]
 pub use mender_ffi::*;
 
 // `cargo check --all-targets` looks at every library as a test too, and a test brings its own.
-#[cfg(not(test))]
+#[cfg(all(feature = "firmware", not(test)))]
 #[panic_handler]
 fn panicked(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe extern "C" {

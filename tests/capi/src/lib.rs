@@ -52,7 +52,8 @@ pub fn library(which: Library) -> &'static Path {
     BUILT[index].get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.current_dir(root()).args(["build", "-q", "--locked", "-p", "mender-staticlib", profile]);
+        command.current_dir(root()).args(["build", "-q", "--locked", "-p", "mender-staticlib"]);
+        command.args(["--features", "firmware", profile]);
         // What cargo tells this test of its package would make the other cargo build everything anew.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
