@@ -171,9 +171,9 @@ events! {
 /// Writes the text of an event, place holders filled in, piece by piece.
 pub fn render(event: Event, a: i64, b: i64, s: &str, out: &mut impl FnMut(&str)) {
     let mut rest = event.text();
-    while let Some((before, after)) = rest.split_once('{') {
+    while let Some((before, after)) = split(rest, b'{') {
         out(before);
-        let Some((what, tail)) = after.split_once('}') else { break };
+        let Some((what, tail)) = split(after, b'}') else { break };
         match what {
             "a" => number(a, out),
             "b" => number(b, out),
@@ -184,6 +184,13 @@ pub fn render(event: Event, a: i64, b: i64, s: &str, out: &mut impl FnMut(&str))
         rest = tail;
     }
     out(rest);
+}
+
+/// The text before and behind the first `mark`, which is ASCII. (`str::split_once` brings a general searcher, and its panic.)
+fn split(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|b| b == mark)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
 }
 
 fn number(n: i64, out: &mut impl FnMut(&str)) {
