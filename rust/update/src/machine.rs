@@ -126,7 +126,8 @@ impl Machine {
             (Phase::Install, true) => self.fail_at(Stage::Arm, Error::Interrupted),
             (Phase::VerifyReboot, true) => {
                 let reason = if running.refused { Error::Refused } else { Error::Reverted };
-                self.fail_at(Stage::Download, reason);
+                // A client that was started anew without a reset finds the swap still armed.
+                self.fail_at(Stage::Arm, reason);
             }
             (Phase::Commit, true) if running.new => self.enter(Stage::Commit),
             (Phase::Commit, true) => self.fail_at(Stage::Download, Error::CommitLost),

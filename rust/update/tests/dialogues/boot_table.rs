@@ -108,8 +108,8 @@ fn boot_verify_reboot_new_confirmed_goes_on_and_cannot_roll_back() {
 
 #[test]
 fn boot_verify_reboot_old_is_failure_refused_or_reverted() {
-    image(Phase::VerifyReboot, RUNS_OLD).fails(Error::Reverted, OLD);
-    image(Phase::VerifyReboot, Mcuboot { refused: true, ..RUNS_OLD }).fails(Error::Refused, OLD);
+    image(Phase::VerifyReboot, RUNS_OLD).disarms().fails(Error::Reverted, OLD);
+    image(Phase::VerifyReboot, Mcuboot { refused: true, ..RUNS_OLD }).disarms().fails(Error::Refused, OLD);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn c91_an_image_that_mcuboot_reverts_is_reported_as_failure_exactly_once() {
     // The new image runs, hangs, and is reset by the watchdog.
     d.installs().power_cut();
     assert!(!d.boot.new);
-    d.fails(Error::Reverted, OLD);
+    d.disarms().fails(Error::Reverted, OLD);
     d.power_cut().nothing_offered().sends_inventory().idles();
     assert!(matches!(d.action, Action::Wait { .. }));
 }

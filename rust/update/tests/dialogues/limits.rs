@@ -194,7 +194,7 @@ fn a_store_that_fails_on_the_way_back_does_not_keep_an_image_from_going_back() {
     let mut d = Device::new(IMAGE);
     d.installs().self_test_fails().save_fails(Phase::Rollback).reboots();
     assert!(!d.boot.new);
-    d.fails(Error::Reverted, OLD);
+    d.disarms().fails(Error::Reverted, OLD);
 }
 
 #[test]
