@@ -18,7 +18,7 @@ use mender_sim::mcuboot::{self, BootError, Mode};
 use mender_sim::modules::Folder;
 use mender_sim::transport::{Sockets, Trust};
 use mender_sim::{Area, Cut, Flash, FlashError, Host, Layout};
-use mender_testkit::image::{Behaviour, version_of};
+use mender_testkit::image::{Behaviour, behaviour_of, version_of};
 
 use crate::{Net, Opened, good, status};
 
@@ -62,6 +62,8 @@ pub struct Device {
     pub cuts: VecDeque<Cut>,
     /// Power cuts that happened.
     pub cuts_hit: u32,
+    /// The client's wish to restart is not granted.
+    pub stuck: bool,
     /// Size of the client's buffer for the token.
     pub token_buffer: usize,
     /// Size of the client's buffer for the URL.
@@ -114,6 +116,7 @@ impl Device {
             mac: "02:00:00:00:00:01".to_owned(),
             cuts: VecDeque::new(),
             cuts_hit: 0,
+            stuck: false,
             token_buffer: 1536,
             uri_buffer: 1024,
             ticks: 0,
@@ -142,6 +145,10 @@ impl Device {
     /// Runs the boot loader and starts the client on what it booted.
     fn boot(&mut self, mut flash: Flash) {
         let behaviour = self.boot_loader(&mut flash);
+        self.start(flash, behaviour);
+    }
+
+    fn start(&mut self, flash: Flash, behaviour: Option<Behaviour>) {
         let [api, storage] = self.trust.clone();
         let sockets = Sockets::new(api, storage, Duration::from_secs(5));
         let net = Net::new(sockets, Rc::clone(&self.opened));
@@ -269,7 +276,7 @@ impl Device {
     fn poll_once(&mut self) -> u32 {
         let wait_ms = self.client().poll();
         assert!((1..=mender_client::POLL_MAX_MS).contains(&wait_ms));
-        if self.ports().restart || self.ports().flash.power.is_off() {
+        if std::mem::take(&mut self.ports().restart) && !self.stuck || self.ports().flash.power.is_off() {
             self.restart();
             return 1;
         }
@@ -296,6 +303,13 @@ impl Device {
     pub fn restart_with(&mut self, put_back: impl FnOnce(Flash) -> Flash) {
         let flash = self.switch_off();
         self.boot(put_back(flash));
+    }
+
+    /// The application ends the client and starts it again, without a reset.
+    pub fn restart_client(&mut self) {
+        let flash = self.switch_off();
+        let behaviour = behaviour_of(flash.view(Area::Slot0));
+        self.start(flash, behaviour);
     }
 
     fn switch_off(&mut self) -> Flash {
@@ -349,6 +363,21 @@ impl Device {
     pub fn run_for(&mut self, ms: u64) {
         let end = self.clock.now_ms() + ms;
         self.run_until("time to pass", |d| d.clock.now_ms() >= end);
+    }
+
+    /// The module states that were run and the restarts that were asked for, over all boots; a state that was pending once.
+    #[must_use]
+    pub fn states(&self) -> Vec<String> {
+        let lines = self.log.lines();
+        let words = lines.iter().filter_map(|line| line.split_once(' ')).map(|(_, word)| word);
+        let is_state = |word: &&str| {
+            *word == "Cleanup"
+                || *word == "restarting"
+                || (word.starts_with("Artifact") && !word.contains(' '))
+        };
+        let mut states: Vec<String> = words.filter(is_state).map(str::to_owned).collect();
+        states.dedup();
+        states
     }
 
     /// When the device log got lines with this text, in ms.
