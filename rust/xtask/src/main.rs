@@ -5,6 +5,7 @@ mod catalogue;
 mod demo;
 mod docs;
 mod elf;
+mod header;
 mod nopanic;
 mod report;
 mod run;
@@ -23,6 +24,7 @@ cargo xtask <command>
   nopanic           proves that the firmware crates have no reachable panic and no heap
   catalogue         which test covers which entry of the catalogue of hostile input
   docs [--check]    writes docs/errors.md and docs/events.md
+  header [--check]  writes include/mender_mcu.h and include/mender_port.h
 
 cargo xtask <command> --help says more.
 ";
@@ -75,6 +77,14 @@ Writes docs/errors.md and docs/events.md from the tables in mender-base.
   --check   writes nothing; fails when they are not what would be written
 ";
 
+const HEADER_HELP: &str = "\
+cargo xtask header [--check]
+
+Writes include/mender_mcu.h and include/mender_port.h from rust/ffi, by cbindgen.
+
+  --check   writes nothing; fails when they are not what would be written
+";
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -85,6 +95,7 @@ fn main() -> ExitCode {
         "nopanic" => NOPANIC_HELP,
         "catalogue" => CATALOGUE_HELP,
         "docs" => DOCS_HELP,
+        "header" => HEADER_HELP,
         _ => HELP,
     };
     match (command, rest) {
@@ -105,6 +116,8 @@ fn main() -> ExitCode {
         ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
         ("docs", []) => single("docs", docs::write),
         ("docs", ["--check"]) => single("docs", docs::check),
+        ("header", []) => single("header", header::write),
+        ("header", ["--check"]) => single("header", header::check),
         _ => {
             eprintln!("cargo xtask: not understood: {}\n\n{help}", args.join(" "));
             ExitCode::from(2)

@@ -8,10 +8,12 @@ use crate::run::{cargo, find, output, root};
 use crate::{catalogue, demo, docs, nopanic};
 
 /// Programs that judge our work from outside, and where they come from.
-const JUDGES: [(&str, &str, &str); 3] = [
+const JUDGES: [(&str, &str, &str); 5] = [
     ("mender-artifact", "mender-artifact", "apt install mender-artifact"),
     ("mender-client", "mender-update", "apt install mender-client"),
     ("imgtool", "imgtool", "pip install imgtool"),
+    ("c++", "g++", "apt install g++"),
+    ("valgrind", "valgrind", "apt install valgrind"),
 ];
 
 /// Everything, or what takes a minute or two.
