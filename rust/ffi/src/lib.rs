@@ -8,7 +8,8 @@
 //! integers that come in are checked; outputs are written only on success; every pointer is checked for NULL. Only `poll` touches the
 //! client. Every other call sets a request under the platform's lock, or reads a copy of the status.
 //!
-//! Knows: C's types and who may touch what when. Does not know: any protocol. With [`raw`] it is the one place of `unsafe` code.
+//! Knows: C's types and who may touch what when. Does not know: any protocol. `unsafe` code lives here, and pointers become
+//! references in `raw.rs` alone.
 #![no_std]
 #![deny(
     clippy::indexing_slicing,

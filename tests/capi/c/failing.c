@@ -193,6 +193,30 @@ static void key_that_does_not_sign(void)
 	end();
 }
 
+/* What a port says is believed only as far as the buffer goes. */
+static void ports_that_lie(void)
+{
+	static const char *const ports[] = {"send", "receive"};
+
+	for (size_t n = 0; n < sizeof(ports) / sizeof(ports[0]); n++) {
+		platform.lies = ports[n];
+		begin(false);
+		platform_run(30000);
+		CHECK_INT(mender_client_last_error(), n == 0 ? MENDER_E_SEND : MENDER_E_RECEIVE);
+		platform.lies = NULL;
+		platform_run(600000);
+		CHECK_INT(server.checks, 1);
+		end();
+	}
+	/* Records that cannot be read are not taken for absent: no new key is made. */
+	platform.lies = "store";
+	begin(false);
+	platform_run(30000);
+	CHECK(!platform.key);
+	CHECK_INT(server.authentications, 0);
+	end();
+}
+
 int main(int argc, char **argv)
 {
 	(void)argv;
@@ -205,6 +229,7 @@ int main(int argc, char **argv)
 	network_that_is_down();
 	device_that_is_not_accepted();
 	key_that_does_not_sign();
+	ports_that_lie();
 	platform_free_buffers();
 	return 0;
 }

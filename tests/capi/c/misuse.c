@@ -35,6 +35,8 @@ static void set_up_module(void)
 	module.write = write_file;
 }
 
+static char long_text[4000];
+
 static void before_init(void)
 {
 	struct mender_status status;
@@ -61,6 +63,7 @@ static void before_activate(void)
 	CHECK_INT(mender_client_poll(), MENDER_POLL_MAX_MS);
 	CHECK_INT(mender_client_last_error(), MENDER_E_NOT_ACTIVE);
 	CHECK_INT(mender_client_status(NULL), MENDER_E_NULL_POINTER);
+	CHECK_INT(mender_client_status((struct mender_status *)(void *)(long_text + 1)), MENDER_E_NULL_POINTER);
 	CHECK_INT(server.authentications, 0);
 	CHECK_INT(mender_client_exit(), 0);
 	CHECK_INT(mender_client_exit(), MENDER_E_NOT_INITIALISED);
@@ -122,8 +125,6 @@ static int32_t init_with(void (*change)(struct mender_config *))
 	}
 	return code;
 }
-
-static char long_text[4000];
 
 static void nothing(struct mender_config *c) { (void)c; }
 static void server_clear(struct mender_config *c) { c->server_url = "http://mender.example.com"; }

@@ -26,6 +26,8 @@ struct platform {
 	int32_t identity_fails;
 	int32_t record_write_fails;
 	int32_t sign_fails;
+	/* The port of that name says that it took, or gave, more than there is room for. */
+	const char *lies;
 	/* Sends and receives do this many bytes at most, and every third of them nothing. */
 	size_t bytes_max;
 	/* Where the identity comes from: pairs that `mender_pairs_add` refuses. */

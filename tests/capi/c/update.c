@@ -177,6 +177,20 @@ static void refused_image(void)
 	end();
 }
 
+static void slot_that_lies(void)
+{
+	server.artifact = artifact;
+	server.artifact_len = artifact_len;
+	app.refuse_stage = -1;
+	platform.lies = "slot";
+	begin();
+	platform_run(60000);
+	CHECK_TEXT(server.statuses, "downloading failure");
+	CHECK_INT(app.error, MENDER_E_SLOT_WRITE);
+	CHECK(!platform.swap_asked);
+	end();
+}
+
 static void status_during_a_download(void)
 {
 	struct mender_status status;
@@ -228,6 +242,7 @@ int main(int argc, char **argv)
 	good_image();
 	image_that_fails_its_self_test();
 	refused_image();
+	slot_that_lies();
 	status_during_a_download();
 	platform_free_buffers();
 	return 0;
