@@ -201,11 +201,12 @@ impl Reply {
             {
                 self.state = if chunk { State::ChunkEnd } else { State::End };
             }
-            if self.state == State::End {
+            if matches!(self.state, State::End) {
                 return Ok((used, Some(Part::End)));
             }
             if matches!(self.state, State::Body { .. } | State::UntilClosed) {
-                return Ok((used, self.offer(rest)?.map(Part::Body)));
+                let most = if matches!(self.state, State::UntilClosed) { u32::MAX } else { self.remaining };
+                return Ok((used, self.offer(rest, most)?.map(Part::Body)));
             }
             let Some((byte, behind)) = rest.split_first() else { return Ok((used, None)) };
             used = used.saturating_add(1);
@@ -221,6 +222,13 @@ impl Reply {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.body = self.body.saturating_add(count);
         self.remaining = self.remaining.saturating_sub(count);
+    }
+
+    /// Whether the next bytes are body: with none at hand, feeding yields nothing.
+    #[must_use]
+    pub const fn is_in_body(&self) -> bool {
+        matches!(self.state, State::UntilClosed)
+            || matches!(self.state, State::Body { .. }) && self.remaining > 0
     }
 
     /// Says that the peer has closed the connection, after all that it sent was fed.
@@ -241,9 +249,9 @@ impl Reply {
         }
     }
 
-    fn offer<'i>(&self, rest: &'i [u8]) -> Result<Option<&'i [u8]>, Error> {
-        let remaining = if self.state == State::UntilClosed { u32::MAX } else { self.remaining };
-        let len = rest.len().min(usize::try_from(remaining).unwrap_or(usize::MAX));
+    /// Body bytes at the start of `rest`, `most` at the most.
+    fn offer<'i>(&self, rest: &'i [u8], most: u32) -> Result<Option<&'i [u8]>, Error> {
+        let len = rest.len().min(usize::try_from(most).unwrap_or(usize::MAX));
         let data = rest.get(..len).filter(|data| !data.is_empty());
         let total = u32::try_from(len).unwrap_or(u32::MAX).saturating_add(self.body);
         if total > self.body_max { Err(Error::HttpTooLong) } else { Ok(data) }

@@ -252,7 +252,7 @@ impl Call {
 
     fn receive<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Step<Outcome> {
         if cx.io.is_empty() {
-            match cx.receive(Channel::Api) {
+            match cx.receive(Channel::Api, usize::MAX) {
                 Ok(Received::Data(_)) => self.heard_ms = now_ms,
                 Ok(Received::Nothing) => return self.silence(cx, now_ms),
                 Ok(Received::Closed) => {

@@ -221,6 +221,7 @@ impl<'b, P: Platform> Client<'b, P> {
     }
 
     /// Reads the records, looks at what runs, and asks the boot table.
+    #[inline(never)]
     fn boot(&mut self, tries: u8, now_ms: u64) -> Step<Action> {
         let cx = &mut self.cx;
         let loaded = cx.load();
@@ -262,6 +263,7 @@ impl<'b, P: Platform> Client<'b, P> {
     }
 
     /// Begins an action: what takes several steps becomes what is being done, the rest waits for the next poll.
+    #[inline(never)]
     fn begin(&mut self, action: Action, now_ms: u64) {
         let cx = &mut self.cx;
         self.doing = match action {
@@ -305,6 +307,7 @@ impl<'b, P: Platform> Client<'b, P> {
     }
 
     /// Runs an action that is done within a poll.
+    #[inline(never)]
     fn run(&mut self, action: Action, now_ms: u64) -> Step<Action> {
         let Self { cx, machine, .. } = self;
         let checkpoint = &machine.checkpoint;
@@ -391,6 +394,7 @@ fn aborted<P: Platform>(cx: &mut Context<'_, P>) {
 }
 
 /// What a call's outcome is to the machine.
+#[inline(never)]
 fn called<P: Platform>(
     cx: &mut Context<'_, P>,
     machine: &mut Machine,

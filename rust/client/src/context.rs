@@ -157,9 +157,13 @@ impl<'b, P: Platform> Context<'b, P> {
         self.ports.send(channel, bytes).or_else(|errno| self.connection_failed(Error::Send, errno, ""))
     }
 
-    /// Receives into the empty IO buffer.
-    pub(crate) fn receive(&mut self, channel: Channel) -> Result<Received, Error> {
-        match self.ports.receive(channel, self.io.fresh()) {
+    /// Receives into the empty IO buffer, `room` bytes at the most.
+    pub(crate) fn receive(&mut self, channel: Channel, room: usize) -> Result<Received, Error> {
+        let mut buf = self.io.fresh();
+        if room < buf.len() {
+            buf = buf.get_mut(..room).unwrap_or_default();
+        }
+        match self.ports.receive(channel, buf) {
             Ok(Received::Data(len)) => {
                 self.io.received(len);
                 Ok(Received::Data(len))

@@ -9,7 +9,7 @@ use mender_artifact::{Piece, Reader, Unsigned};
 use mender_base::sha256::Hasher;
 use mender_base::text::Text;
 use mender_base::{Error, Event, Status, limits};
-use mender_port::{Channel, Notice, Platform, Received};
+use mender_port::{Channel, Errno, Notice, Platform, Received};
 use mender_update::{Backoff, Checkpoint};
 
 /// The application hears of progress this often, in bytes.
@@ -41,6 +41,10 @@ pub(crate) struct Download<H: Hasher> {
     reply: Reply,
     /// Artifact bytes that were used; the next request asks for what follows.
     received: u32,
+    /// Length of what was received last.
+    received_len: usize,
+    /// And so much came the time before.
+    steady: bool,
     /// Length of the artifact, where the store said it; else 0.
     total: u32,
     etag: Text<{ limits::ETAG_MAX }>,
@@ -67,6 +71,7 @@ pub(crate) struct Download<H: Hasher> {
 }
 
 impl<H: Hasher> Download<H> {
+    #[inline(never)]
     pub(crate) fn new(unsigned: Unsigned) -> Self {
         Self {
             stage: Stage::Start,
@@ -75,6 +80,8 @@ impl<H: Hasher> Download<H> {
             intake: Intake::default(),
             reply: Reply::new(u32::MAX),
             received: 0,
+            received_len: 0,
+            steady: false,
             total: 0,
             etag: Text::new(),
             skip: 0,
@@ -95,6 +102,7 @@ impl<H: Hasher> Download<H> {
     }
 
     /// Goes one step further.
+    #[inline(never)]
     pub(crate) fn step<P: Platform<Hasher = H>>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -135,6 +143,7 @@ impl<H: Hasher> Download<H> {
         }
     }
 
+    #[inline(never)]
     fn start<P: Platform>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -163,6 +172,7 @@ impl<H: Hasher> Download<H> {
         Ok(Step::Again)
     }
 
+    #[inline(never)]
     fn send<P: Platform>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -200,6 +210,25 @@ impl<H: Hasher> Download<H> {
         if silent { Err(Error::IdleTimeout) } else { Ok(Step::Wait(IO_WAIT_MS)) }
     }
 
+    /// So many bytes were received.
+    fn came(&mut self, len: usize) {
+        self.steady = len == self.received_len;
+        self.received_len = len;
+    }
+
+    /// How many bytes to receive at the most, so that the next ones begin on a whole block.
+    ///
+    /// SHA-256 takes whole blocks where they lie, and flash is programmed in whole granules and erased by the page; the ends of a piece that
+    /// does not begin on one are copied. Tar puts every file on a multiple of 512 bytes, so where a stream comes in equal pieces, one
+    /// that is cut shorter spares the others that.
+    fn room(&self) -> usize {
+        let over = usize::try_from(self.received).unwrap_or(0).wrapping_add(self.received_len) & 511;
+        match self.received_len.checked_sub(over) {
+            Some(room) if self.steady && over > 0 && room > 0 => room,
+            _ => usize::MAX,
+        }
+    }
+
     fn receive<P: Platform<Hasher = H>>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -211,8 +240,9 @@ impl<H: Hasher> Download<H> {
                 self.stage = Stage::Aside(Call::new(What::Status(Status::Downloading)));
                 return Ok(Step::Again);
             }
-            match cx.receive(Channel::Storage)? {
-                Received::Data(_) => {
+            match cx.receive(Channel::Storage, self.room())? {
+                Received::Data(len) => {
+                    self.came(len);
                     self.heard_ms = now_ms;
                     self.check_rate(cx, now_ms)?;
                 }
@@ -229,7 +259,8 @@ impl<H: Hasher> Download<H> {
                 Some(Part::Body(data)) => data.len(),
                 _ => 0,
             };
-            let (nothing, head, end) = (part.is_none(), part == Some(Part::Head), part == Some(Part::End));
+            let (nothing, head, end) =
+                (part.is_none(), matches!(part, Some(Part::Head)), matches!(part, Some(Part::End)));
             cx.io.consume(used);
             if nothing {
                 return Ok(Step::Again);
@@ -246,6 +277,9 @@ impl<H: Hasher> Download<H> {
             if self.complete && self.reply.head().content_length.is_none() {
                 // A body without a stated end is not waited for.
                 return self.end(cx);
+            }
+            if cx.io.is_empty() && self.reply.is_in_body() {
+                return Ok(Step::Again);
             }
         }
     }
@@ -268,6 +302,7 @@ impl<H: Hasher> Download<H> {
     }
 
     /// What the status means; `Some` when this reply's body is not the artifact.
+    #[inline(never)]
     fn head<P: Platform<Hasher = H>>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -330,6 +365,7 @@ impl<H: Hasher> Download<H> {
     }
 
     /// The artifact is not the one that was begun: once more from its start, once.
+    #[inline(never)]
     fn restart(&mut self, checkpoint: &mut Checkpoint) -> Result<Step<Result<(), Error>>, Error> {
         if core::mem::replace(&mut self.restarted, true) {
             return Err(Error::DownloadChanged);
@@ -360,31 +396,38 @@ impl<H: Hasher> Download<H> {
         }
         let mut left = len.saturating_sub(skipped);
         while left > 0 {
-            let mut failed = None;
             let data = cx.io.data().get(..left).unwrap_or_default();
             let (mut used, piece) = self.reader.feed(data)?;
-            let Some(piece) = piece else {
-                self.used(cx, used, true);
-                return Ok(true);
-            };
-            let payload = if let Piece::Payload { data, .. } = piece { data } else { &[] };
-            let taken =
-                self.intake.piece(piece, cx.config.device_type, &mut cx.ports, checkpoint, &mut failed);
             let mut again = true;
-            match taken {
-                Ok(Taken::All) => {}
-                Ok(Taken::Signature(good)) => self.reader.signature(good)?,
-                Ok(Taken::Bytes(count)) => {
-                    self.reader.take(payload.get(..count).unwrap_or_default())?;
-                    used = used.saturating_add(count);
-                    again = count == payload.len();
-                }
-                Ok(Taken::End) => self.complete = true,
-                Err(error) => {
-                    if let Some(errno) = failed {
-                        cx.port_failed(error, errno);
+            match piece {
+                None => {}
+                Some(Piece::Payload { index, offset, data }) => {
+                    let mut failed = None;
+                    let taken = self.intake.payload(index, offset, data, &mut cx.ports, &mut failed);
+                    match taken {
+                        Ok(count) => {
+                            self.reader.take(data.get(..count).unwrap_or_default())?;
+                            used = count;
+                            again = count == data.len();
+                        }
+                        Err(error) => return Err(port_failed(cx, error, failed)),
                     }
-                    return Err(error);
+                }
+                Some(piece) => {
+                    let mut failed = None;
+                    let taken = self.intake.piece(
+                        piece,
+                        cx.config.device_type,
+                        &mut cx.ports,
+                        checkpoint,
+                        &mut failed,
+                    );
+                    match taken {
+                        Ok(Taken::All) => {}
+                        Ok(Taken::Signature(good)) => self.reader.signature(good)?,
+                        Ok(Taken::End) => self.complete = true,
+                        Err(error) => return Err(port_failed(cx, error, failed)),
+                    }
                 }
             }
             self.used(cx, used, true);
@@ -409,6 +452,7 @@ impl<H: Hasher> Download<H> {
     }
 
     /// The reply has ended: so must the artifact have.
+    #[inline(never)]
     fn end<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Result<Step<Result<(), Error>>, Error> {
         cx.close(Channel::Storage);
         if !self.complete && self.reply.head().content_length.is_none() {
@@ -421,6 +465,7 @@ impl<H: Hasher> Download<H> {
     }
 
     /// The connection broke, or the store is out of order: wait, then go on from where it broke.
+    #[inline(never)]
     fn broke<P: Platform>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -446,6 +491,7 @@ impl<H: Hasher> Download<H> {
     }
 
     /// A call that came between has ended.
+    #[inline(never)]
     fn answered(
         &mut self,
         what: What,
@@ -488,4 +534,44 @@ fn is_transport(error: Error) -> bool {
             | Error::HttpFraming
             | Error::HttpChunk
     )
+}
+
+/// The error of a piece; what a port said of it is noted.
+#[inline(never)]
+fn port_failed<P: Platform>(cx: &mut Context<'_, P>, error: Error, failed: Option<Errno>) -> Error {
+    match failed {
+        Some(errno) => cx.port_failed(error, errno),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mender_base::sha256::Soft;
+
+    /// Receives pieces of `len` bytes, or what there is room for, of a stream whose first `head` bytes are not the artifact's; the
+    /// lengths that came.
+    fn lengths(head: u32, len: usize) -> [usize; 6] {
+        let mut download = Download::<Soft>::new(Unsigned::Accept);
+        let mut skip = head;
+        core::array::from_fn(|_| {
+            let now = len.min(download.room());
+            download.came(now);
+            let body = u32::try_from(now).unwrap().saturating_sub(skip);
+            skip = 0;
+            download.received += body;
+            now
+        })
+    }
+
+    #[test]
+    fn a_steady_stream_is_taken_up_at_whole_blocks() {
+        assert_eq!(lengths(43, 512), [512, 512, 43, 512, 512, 512]);
+        assert_eq!(lengths(43, 1024), [1024, 1024, 555, 1024, 1024, 1024][..]);
+        assert_eq!(lengths(0, 1024), [1024; 6]);
+        assert_eq!(lengths(500, 4096), [4096, 4096, 4084, 4096, 4096, 4096][..]);
+        // Too short to reach the next block.
+        assert_eq!(lengths(43, 10)[..3], [10; 3]);
+    }
 }

@@ -30,14 +30,13 @@ pub(crate) enum Taken {
     All,
     /// The artifact is signed: is this signature good?
     Signature(bool),
-    /// So many payload bytes were taken.
-    Bytes(usize),
     /// The artifact is complete.
     End,
 }
 
 impl Intake {
-    /// Deals with a piece. `log` takes events.
+    /// Deals with a piece other than payload. `log` takes events.
+    #[inline(never)]
     pub(crate) fn piece<P: Platform>(
         &mut self,
         piece: Piece<'_, '_>,
@@ -96,9 +95,8 @@ impl Intake {
             }
             Piece::HeaderEnd => return self.header_end(ports, checkpoint),
             Piece::FileStart { index, name, size } => self.file_start(index, name, size, ports, failed)?,
-            Piece::Payload { index, offset, data } => {
-                return self.payload(index, offset, data, ports, failed).map(Taken::Bytes);
-            }
+            // Goes to `payload`.
+            Piece::Payload { .. } => return Err(Error::Internal),
             Piece::FileEnd { index } => {
                 if let Some(module) = self.module {
                     ports.end(module, index).map_err(|e| note(failed, e, Error::ModuleFailed))?;
@@ -150,7 +148,8 @@ impl Intake {
         Slot::begin(ports, size).map_err(|e| note(failed, e, Error::SlotBegin))
     }
 
-    fn payload<P: Platform>(
+    /// Sends payload where it belongs; how many bytes were taken.
+    pub(crate) fn payload<P: Platform>(
         &mut self,
         index: u8,
         offset: u32,

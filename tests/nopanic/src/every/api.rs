@@ -101,7 +101,7 @@ fn replies() {
             1 => Reply::take(&mut reply, any()),
             _ => see(Reply::closed(&mut reply)),
         }
-        see((Reply::head(&reply), Reply::body_len(&reply)));
+        see((Reply::head(&reply), Reply::body_len(&reply), Reply::is_in_body(&reply)));
     }
 }
 
