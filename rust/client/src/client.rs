@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The client and its loop.
+//!
+//! What does not run in every poll is `#[inline(never)]`, so that a poll needs little stack beside what it runs.
 
 use crate::call::{Answer, Call, Failure, What};
 use crate::context::{Context, Step};

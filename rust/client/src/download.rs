@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The download of an artifact: one request where the link allows, taken up where it broke where it does not (protocol §2.5).
+//!
+//! `receive` and `body` run for every piece that comes in; what runs seldom is kept out of them by `#[inline(never)]`, and with it what
+//! it needs on the stack.
 
 use crate::call::{Answer, Call, What};
 use crate::context::{Context, IO_WAIT_MS, Step};
