@@ -31,6 +31,11 @@ void mender_port_clock_wait(uint32_t ms)
 	/* Sockets and semaphores cannot be waited for together, so a wait for both goes by slices. */
 	const uint32_t slice_ms = 50;
 
+	if (ms <= 1) {
+		/* There is more to do now; sleeping would take one or two ticks, which may be 10 ms each. */
+		k_yield();
+		return;
+	}
 	while (ms > 0 && transport_expects_data()) {
 		const uint32_t now = MIN(ms, slice_ms);
 		const int64_t begun = k_uptime_get();
