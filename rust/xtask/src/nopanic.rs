@@ -27,7 +27,7 @@ const HEAP: [&str; 9] = [
     "sbrk",
 ];
 /// The compact backend of the `sha2` crate, which is what firmware uses.
-const SHA2: &str = r#"--cfg sha2_backend="soft" --cfg sha2_backend_soft="compact""#;
+pub(crate) const SHA2: &str = r#"--cfg sha2_backend="soft" --cfg sha2_backend_soft="compact""#;
 
 /// How the programs of `tests/nopanic` are built for one target.
 struct Build {
