@@ -243,6 +243,9 @@ impl<'b, P: Platform> Client<'b, P> {
         }
         let c = &self.machine.checkpoint;
         cx.logging = c.phase != Phase::Idle;
+        if c.phase == Phase::FailurePending {
+            cx.log.close();
+        }
         cx.event(Event::Started, 0, 0, c.provides.artifact_name());
         let mut running = Running { new: false, confirmed: true, can_revert: true, refused: false };
         if let Some(hash) = hash {
@@ -367,6 +370,7 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             // Without an incoming name the stored one says `_INCONSISTENT`.
             let name = name.unwrap_or(c.provides.artifact_name());
             cx.event(Event::DeploymentFailed, reason.number().into(), 0, name);
+            cx.log.close();
             // An abort was told when it was heard.
             if reason != Error::Aborted {
                 cx.ports.notice(Notice::DeploymentFailed(reason));

@@ -13,12 +13,19 @@ pub(crate) struct DeploymentLog {
     bytes: heapless::Vec<u8, { limits::DEPLOYMENT_LOG }>,
     /// Something came since the last save.
     dirty: bool,
+    /// The story is told.
+    closed: bool,
 }
 
 impl DeploymentLog {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.dirty = false;
+        (self.dirty, self.closed) = (false, false);
+    }
+
+    /// Takes nothing more: why the deployment failed must not go for tries to report it.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -27,6 +34,9 @@ impl DeploymentLog {
 
     /// Adds an entry at `at_ms`, since 1970 where that is known, else since boot.
     pub(crate) fn push(&mut self, at_ms: u64, event: Event, a: i64, b: i64, text: &str) {
+        if self.closed {
+            return;
+        }
         let text = clipped(text);
         let need = HEAD.saturating_add(text.len());
         while limits::DEPLOYMENT_LOG.saturating_sub(self.bytes.len()) < need && self.drop_oldest() {}
