@@ -128,13 +128,7 @@ pub extern "C" fn mender_client_poll() -> u32 {
     let wait_ms = client.poll();
     held.publish(wait_ms > 1);
     drop(held);
-    // What a callback asked for meanwhile has woken nobody: this thread was not waiting.
-    let (asked, gone) = with(|shared| (shared.check || shared.inventory, shared.stage == Stage::Absent));
-    match (gone, asked) {
-        (true, _) => MENDER_POLL_MAX_MS,
-        (false, true) => 1,
-        (false, false) => wait_ms,
-    }
+    if with(|shared| shared.stage == Stage::Absent) { MENDER_POLL_MAX_MS } else { wait_ms }
 }
 
 /// Sleeps for `ms`, for use with `mender_client_poll`. Returns early when a request comes in, or bytes where the platform can tell.

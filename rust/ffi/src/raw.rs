@@ -7,7 +7,7 @@ use core::ffi::c_char;
 use core::slice;
 use mender_base::Error;
 
-/// Longest text that is taken from C, in bytes: a tenant token.
+/// Longest text that is taken from C, in bytes without NUL: a tenant token.
 const TEXT_MAX: usize = 2048;
 
 /// What `pointer` points to.
@@ -66,7 +66,7 @@ pub(crate) unsafe fn text_of_len<'a>(pointer: *const c_char, len: usize) -> Resu
 /// Text up to its NUL; `None` for NULL.
 ///
 /// # Safety
-/// Unless NULL, `pointer` is good for reading up to a NUL or [`TEXT_MAX`] bytes for all of `'a`, and nobody changes them.
+/// Unless NULL, `pointer` is good for reading up to a NUL, or one byte more than [`TEXT_MAX`], for all of `'a`, and nobody changes them.
 pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<Option<&'a str>, Error> {
     if pointer.is_null() {
         return Ok(None);

@@ -112,6 +112,37 @@ static void exit_from_a_callback(void)
 	end();
 }
 
+static void call_from_close(void)
+{
+	CHECK_INT(mender_client_init(NULL), MENDER_E_BUSY);
+	CHECK_INT(mender_client_poll(), 1000);
+	app.answered = true;
+}
+
+static void calls_during_an_exit(void)
+{
+	begin(false);
+	platform_run(60000);
+	platform.on_close = call_from_close;
+	CHECK_INT(mender_client_exit(), 0);
+	CHECK(app.answered);
+	platform.on_close = NULL;
+	begin(false);
+	end();
+}
+
+static void replies_that_end_with_the_connection(void)
+{
+	server.until_close = true;
+	begin(false);
+	platform_run(60000);
+	CHECK_INT(server.authentications, 1);
+	CHECK_INT(server.checks, 1);
+	CHECK(platform.now_ms < 1000);
+	CHECK_INT(platform.troubles, 0);
+	end();
+}
+
 static void identity_that_is_not_known(void)
 {
 	app.identity = -EIO;
@@ -225,6 +256,8 @@ int main(int argc, char **argv)
 
 	callbacks_that_call();
 	exit_from_a_callback();
+	calls_during_an_exit();
+	replies_that_end_with_the_connection();
 	identity_that_is_not_known();
 	network_that_is_down();
 	device_that_is_not_accepted();

@@ -126,6 +126,9 @@ static int32_t init_with(void (*change)(struct mender_config *))
 	return code;
 }
 
+static char *endless;
+
+static void server_endless(struct mender_config *c) { c->server_url = endless; }
 static void nothing(struct mender_config *c) { (void)c; }
 static void server_clear(struct mender_config *c) { c->server_url = "http://mender.example.com"; }
 static void server_clear_allowed(struct mender_config *c)
@@ -201,6 +204,12 @@ static void settings(void)
 	CHECK_INT(init_with(token_empty), MENDER_E_CONFIG_BUFFER);
 	CHECK_INT(init_with(overlapping), MENDER_E_CONFIG_BUFFER);
 	CHECK_INT(init_with(all_times), 0);
+	/* A text without an end is not looked for beyond the longest there can be. */
+	endless = malloc(2049);
+	CHECK(endless != NULL);
+	memset(endless, 'x', 2049);
+	CHECK_INT(init_with(server_endless), MENDER_E_CONFIG_SERVER);
+	free(endless);
 	/* A platform without settings. */
 	platform.defaults.device_type = NULL;
 	CHECK_INT(init_with(nothing), MENDER_E_CONFIG_NAME);

@@ -218,6 +218,19 @@ static void small_module(void)
 	next();
 }
 
+static void module_that_cannot_undo(void)
+{
+	struct mender_update_module small = module;
+
+	small.artifact_rollback = NULL;
+	app.fails = "commit";
+	update(&small);
+	CHECK_TEXT(app.trace, "install commit failure cleanup");
+	CHECK_TEXT(server.statuses, "downloading installing failure");
+	CHECK(strstr(server.inventory, "_INCONSISTENT\"") != NULL);
+	next();
+}
+
 static void no_module(void)
 {
 	update(NULL);
@@ -251,6 +264,7 @@ int main(int argc, char **argv)
 	failing_states();
 	restart_that_fails();
 	small_module();
+	module_that_cannot_undo();
 	no_module();
 	platform_free_buffers();
 	return 0;

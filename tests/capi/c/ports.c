@@ -229,19 +229,26 @@ int32_t mender_port_transport_send(int32_t channel, const uint8_t *data, uint32_
 
 int32_t mender_port_transport_receive(int32_t channel, uint8_t *buf, uint32_t size)
 {
-	size_t len;
+	bool ended = false;
+	size_t len = 0;
 
 	CHECK(platform.open[channel] && size > 0);
 	if (lies("receive")) {
 		return (int32_t)size + 1;
 	}
-	len = busy() ? 0 : server_give(channel, buf, size < platform.bytes_max ? size : platform.bytes_max);
-	return len > 0 ? (int32_t)len : -EAGAIN;
+	if (!busy()) {
+		size = size < platform.bytes_max ? size : (uint32_t)platform.bytes_max;
+		len = server_give(channel, buf, size, &ended);
+	}
+	return len > 0 || ended ? (int32_t)len : -EAGAIN;
 }
 
 void mender_port_transport_close(int32_t channel)
 {
 	platform.open[channel] = false;
+	if (platform.on_close != NULL) {
+		platform.on_close();
+	}
 }
 
 /* ---- slot */
@@ -391,17 +398,15 @@ int32_t mender_port_crypto_sign(const uint8_t *hash, uint8_t *signature)
 
 int32_t mender_port_crypto_verification_key(uint32_t index)
 {
-	(void)index;
-	return MENDER_KEY_NONE;
+	return index < (uint32_t)platform.keys ? MENDER_KEY_P256 : MENDER_KEY_NONE;
 }
 
 int32_t mender_port_crypto_verify(uint32_t index, const uint8_t *hash, const uint8_t *signature, uint32_t len)
 {
-	(void)index;
 	(void)hash;
 	(void)signature;
-	(void)len;
-	return -ENOENT;
+	CHECK(index < (uint32_t)platform.keys && len == 64);
+	return platform.verified;
 }
 
 uint32_t mender_port_crypto_random(void)

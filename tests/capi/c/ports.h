@@ -28,6 +28,11 @@ struct platform {
 	int32_t sign_fails;
 	/* The port of that name says that it took, or gave, more than there is room for. */
 	const char *lies;
+	/* Called by the port that closes a stream. */
+	void (*on_close)(void);
+	/* Artifact verification keys, and what checking a signature under one says. */
+	int keys;
+	int32_t verified;
 	/* Sends and receives do this many bytes at most, and every third of them nothing. */
 	size_t bytes_max;
 	/* Where the identity comes from: pairs that `mender_pairs_add` refuses. */

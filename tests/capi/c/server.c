@@ -2,7 +2,6 @@
 #include "server.h"
 #include "check.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,8 @@ struct connection {
 	size_t head_len;
 	const uint8_t *body;
 	size_t body_len;
+	/* The connection ends with the reply. */
+	bool last;
 };
 
 struct server server;
@@ -30,9 +31,13 @@ void server_open(int32_t channel)
 
 static void reply(struct connection *c, const char *status, const void *body, size_t len)
 {
-	int written = snprintf(c->head, sizeof(c->head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n",
-			       status, len);
+	char length[40];
+	int written;
 
+	c->last = server.until_close && len > 0;
+	snprintf(length, sizeof(length), "Content-Length: %zu\r\n", len);
+	written = snprintf(c->head, sizeof(c->head), "HTTP/1.1 %s\r\n%s\r\n", status,
+			   c->last ? "" : length);
 	CHECK(written > 0 && (size_t)written < sizeof(c->head));
 	c->head_len = (size_t)written;
 	c->body = body;
@@ -138,11 +143,12 @@ void server_take(int32_t channel, const uint8_t *data, size_t len)
 	c->request_len = 0;
 }
 
-size_t server_give(int32_t channel, uint8_t *buf, size_t size)
+size_t server_give(int32_t channel, uint8_t *buf, size_t size, bool *ended)
 {
 	struct connection *c = &connections[channel];
 	size_t len;
 
+	*ended = c->last && c->head_len == 0 && c->body_len == 0;
 	if (c->head_len > 0) {
 		len = c->head_len < size ? c->head_len : size;
 		memcpy(buf, c->head, len);

@@ -3,6 +3,7 @@
 #ifndef SERVER_H_
 #define SERVER_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ struct server {
 	char log[4096];
 	/* Number of the HTTP status that authentications and checks are answered with; 0 is the usual one. */
 	int authentication_status;
+	/* Replies have no length: they end with the connection. */
+	bool until_close;
 	/* The artifact on offer, until a final status is reported. NULL: none. */
 	const uint8_t *artifact;
 	size_t artifact_len;
@@ -34,7 +37,7 @@ extern struct server server;
 void server_open(int32_t channel);
 /* Bytes from the device. */
 void server_take(int32_t channel, const uint8_t *data, size_t len);
-/* Bytes for the device; 0: none now. */
-size_t server_give(int32_t channel, uint8_t *buf, size_t size);
+/* Bytes for the device; 0: none now. `*ended`: nor ever again on this connection. */
+size_t server_give(int32_t channel, uint8_t *buf, size_t size, bool *ended);
 
 #endif

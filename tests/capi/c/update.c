@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole updates of the image. update <artifact> <SHA-256 of its image> */
+/* Whole updates of the image. update <artifact> <SHA-256 of its image> <the same artifact, signed> */
 #include "check.h"
 #include "ports.h"
 #include "server.h"
@@ -8,6 +8,8 @@
 
 static uint8_t artifact[SLOT_SIZE + 65536];
 static size_t artifact_len;
+static uint8_t signed_artifact[SLOT_SIZE + 65536];
+static size_t signed_len;
 static uint8_t image_hash[32];
 
 static struct {
@@ -53,7 +55,7 @@ static void notice(void *user, const struct mender_notice *notice)
 		tell("started");
 		break;
 	case MENDER_NOTICE_PROGRESS:
-		CHECK(notice->received <= notice->total && notice->total == artifact_len);
+		CHECK(notice->received <= notice->total && notice->total == server.artifact_len);
 		break;
 	case MENDER_NOTICE_RESTARTING:
 		tell("restarting");
@@ -177,6 +179,33 @@ static void refused_image(void)
 	end();
 }
 
+static void signatures(void)
+{
+	static const int32_t answers[] = {1, 0, 2, -EIO};
+
+	for (size_t n = 0; n < sizeof(answers) / sizeof(answers[0]); n++) {
+		platform.keys = 2;
+		platform.verified = answers[n];
+		server.artifact = signed_artifact;
+		server.artifact_len = signed_len;
+		app.refuse_stage = MENDER_STAGE_INSTALL;
+		begin();
+		platform_run(60000);
+		CHECK_TEXT(server.statuses, "downloading failure");
+		/* Only 1 is good: then it comes as far as the application's no. */
+		CHECK_INT(app.error, n == 0 ? MENDER_E_APPLICATION_REFUSED : MENDER_E_SIGNATURE_WRONG);
+		end();
+	}
+	platform.keys = 1;
+	platform.verified = 1;
+	server.artifact = artifact;
+	server.artifact_len = artifact_len;
+	begin();
+	platform_run(60000);
+	CHECK_INT(app.error, MENDER_E_SIGNATURE_MISSING);
+	end();
+}
+
 static void slot_that_lies(void)
 {
 	server.artifact = artifact;
@@ -221,16 +250,24 @@ static void status_during_a_download(void)
 	end();
 }
 
+static size_t load(const char *path, uint8_t *to, size_t size)
+{
+	FILE *file = fopen(path, "rb");
+	size_t len;
+
+	CHECK(file != NULL);
+	len = fread(to, 1, size, file);
+	fclose(file);
+	CHECK(len > 0 && len < size);
+	return len;
+}
+
 int main(int argc, char **argv)
 {
-	FILE *file;
-
-	CHECK(argc >= 3);
-	platform.print_log = argc > 3;
-	file = fopen(argv[1], "rb");
-	CHECK(file != NULL);
-	artifact_len = fread(artifact, 1, sizeof(artifact), file);
-	fclose(file);
+	CHECK(argc >= 4);
+	platform.print_log = argc > 4;
+	artifact_len = load(argv[1], artifact, sizeof(artifact));
+	signed_len = load(argv[3], signed_artifact, sizeof(signed_artifact));
 	for (size_t n = 0; n < sizeof(image_hash); n++) {
 		unsigned int byte;
 
@@ -242,6 +279,7 @@ int main(int argc, char **argv)
 	good_image();
 	image_that_fails_its_self_test();
 	refused_image();
+	signatures();
 	slot_that_lies();
 	status_during_a_download();
 	platform_free_buffers();

@@ -7,7 +7,7 @@ use std::process::Command;
 use mender_capi::{Library, has, has_sanitizer, must, program, scratch};
 use mender_testkit::artifact::Artifact;
 use mender_testkit::image::{Behaviour, Image, Version, hash_of};
-use mender_testkit::key::hex;
+use mender_testkit::key::{Key, hex};
 
 const PROGRAMS: [&str; 6] = ["normal", "misuse", "failing", "threads", "update", "module"];
 
@@ -33,8 +33,9 @@ fn run(name: &str, path: &Path, under: &[&str]) {
             let version = Version::parse("2.0.0").expect("a version");
             let image = Image::new(version, Behaviour::Fine).size(40_000).build();
             let hash = hash_of(&image).expect("an image with a hash");
-            let artifact = Artifact::new("release-2", "test-device").file("zephyr.signed.bin", image).build();
-            command.arg(file("image.mender", &artifact)).arg(hex(&hash));
+            let artifact = Artifact::new("release-2", "test-device").file("zephyr.signed.bin", image);
+            command.arg(file("image.mender", &artifact.build())).arg(hex(&hash));
+            command.arg(file("signed.mender", &artifact.sign(&Key::generate()).build()));
         }
         "module" => {
             let content: Vec<u8> = (0..20_001u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
@@ -86,7 +87,7 @@ fn threads_do_not_make_the_thread_sanitizer_complain() {
 #[test]
 fn valgrind_sees_no_bad_access_in_the_library() {
     if has("valgrind", "C programs under valgrind") {
-        for name in ["normal", "misuse", "failing"] {
+        for name in ["normal", "misuse", "failing", "module"] {
             let path = program(name, "c99", &["-O1"], Library::Release);
             run(name, &path, &["valgrind", "-q", "--error-exitcode=99", "--leak-check=full"]);
         }
