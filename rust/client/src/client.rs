@@ -69,6 +69,20 @@ enum Doing<H: Hasher> {
     },
 }
 
+impl<H: Hasher> Doing<H> {
+    /// In a function of its own: a call is put together on the stack first.
+    #[inline(never)]
+    fn call(&mut self, what: What) {
+        *self = Self::Call(Call::new(what));
+    }
+
+    /// In a function of its own, as above.
+    #[inline(never)]
+    fn download(&mut self, unsigned: Unsigned) {
+        *self = Self::Download(Download::new(unsigned));
+    }
+}
+
 /// The client on its ports. One per device.
 pub struct Client<'b, P: Platform> {
     cx: Context<'b, P>,
@@ -271,25 +285,25 @@ impl<'b, P: Platform> Client<'b, P> {
     #[inline(never)]
     fn begin(&mut self, action: Action, now_ms: u64) {
         let cx = &mut self.cx;
-        self.doing = match action {
+        match action {
             Action::Wait { until_ms } => {
                 if until_ms.saturating_sub(now_ms) > KEEP_MS {
                     cx.close(Channel::Api);
                 }
-                Doing::Wait { until_ms }
+                self.doing = Doing::Wait { until_ms };
             }
-            Action::Check => Doing::Call(Call::new(What::Check)),
-            Action::Report(status) => Doing::Call(Call::new(What::Status(status))),
+            Action::Check => self.doing.call(What::Check),
+            Action::Report(status) => self.doing.call(What::Status(status)),
             Action::Probe => {
                 // The new software proves that it can authenticate, not that it has a token.
                 cx.token_len = 0;
-                Doing::Call(Call::new(What::Status(Status::Installing)))
+                self.doing.call(What::Status(Status::Installing));
             }
-            Action::UploadLog if cx.log.is_empty() => Doing::Next(action),
-            Action::UploadLog => Doing::Call(Call::new(What::Log)),
+            Action::UploadLog if cx.log.is_empty() => self.doing = Doing::Next(action),
+            Action::UploadLog => self.doing.call(What::Log),
             Action::Download => {
                 let keys = cx.ports.verification_key(0).is_some();
-                Doing::Download(Download::new(if keys { Unsigned::Refuse } else { Unsigned::Accept }))
+                self.doing.download(if keys { Unsigned::Refuse } else { Unsigned::Accept });
             }
             Action::SendInventory
             | Action::Save
@@ -298,8 +312,8 @@ impl<'b, P: Platform> Client<'b, P> {
             | Action::Arm
             | Action::Disarm
             | Action::SelfTest
-            | Action::Reboot => Doing::Next(action),
-        };
+            | Action::Reboot => self.doing = Doing::Next(action),
+        }
         if matches!(action, Action::Check)
             && !cx.ports.is_confirmed().unwrap_or(true)
             && self.machine.is_between()
@@ -323,7 +337,7 @@ impl<'b, P: Platform> Client<'b, P> {
             }
             Action::SendInventory => match inventory_hash(cx, checkpoint) {
                 Some(hash) if cx.inventory_sent != Some(hash) => {
-                    self.doing = Doing::Call(Call::new(What::Inventory));
+                    self.doing.call(What::Inventory);
                     return Step::Again;
                 }
                 _ => Happened::InventorySent,
