@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flash.h"
+
+#include <mender_port.h>
+#include <zephyr/dfu/mcuboot.h>
+#include <zephyr/ztest.h>
+
+#define SIZE 20001
+
+static uint8_t pattern(uint32_t offset)
+{
+	return (offset * 2654435761U) >> 13;
+}
+
+static void before(void *fixture)
+{
+	ARG_UNUSED(fixture);
+	flash_power_on();
+	flash_fill(SLOT0, 0xff);
+	flash_fill(SLOT1, 0x55);
+}
+
+static int32_t write_some(uint32_t offset, uint32_t most)
+{
+	uint8_t chunk[4096];
+	const uint32_t len = MIN(MIN(sizeof(chunk), most), SIZE - offset);
+
+	for (uint32_t i = 0; i < len; i++) {
+		chunk[i] = pattern(offset + i);
+	}
+	return mender_port_slot_write(chunk, len);
+}
+
+static void assert_reads_back(uint32_t from, uint32_t to)
+{
+	for (uint32_t offset = from; offset < to; offset++) {
+		uint8_t byte;
+
+		zassert_ok(mender_port_slot_read(offset, &byte, 1));
+		zassert_equal(byte, pattern(offset), "at %u", offset);
+	}
+}
+
+ZTEST(slot, test_a_call_erases_one_page_and_programs_one_block_at_most)
+{
+	static const uint32_t chunks[] = {7, 512, 1024, 1460, 4096};
+
+	ARRAY_FOR_EACH(chunks, i) {
+		uint32_t offset = 0;
+
+		flash_fill(SLOT1, 0x55);
+		zassert_ok(mender_port_slot_begin(SIZE));
+		while (offset < SIZE) {
+			const uint32_t erases = flash_erases();
+			const uint32_t writes = flash_writes();
+			const int32_t taken = write_some(offset, chunks[i]);
+
+			zassert_true(taken > 0);
+			zassert_true(flash_erases() - erases <= 1);
+			zassert_true(flash_writes() - writes <= 1);
+			offset += taken;
+		}
+		zassert_ok(mender_port_slot_finish());
+		assert_reads_back(0, SIZE);
+	}
+}
+
+ZTEST(slot, test_what_is_not_yet_programmed_is_read_back_too)
+{
+	uint8_t bytes[600];
+
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_equal(write_some(0, 512), 512);
+	zassert_equal(write_some(512, 100), 100);
+	assert_reads_back(0, 612);
+	zassert_ok(mender_port_slot_read(12, bytes, 600));
+	zassert_equal(bytes[599], pattern(611));
+	zassert_true(mender_port_slot_read(13, bytes, 600) < 0, "beyond the end");
+}
+
+ZTEST(slot, test_an_image_that_could_not_be_swapped_is_refused_and_nothing_is_erased)
+{
+	const uint32_t erases = flash_erases();
+
+	zassert_equal(mender_port_slot_begin(FIXED_PARTITION_SIZE(slot1_partition) - PAGE), -ENOSPC);
+	zassert_equal(flash_erases(), erases);
+	zassert_true(mender_port_slot_write(&(uint8_t){0}, 1) < 0);
+}
+
+ZTEST(slot, test_a_failed_write_is_final_until_the_next_begin)
+{
+	uint32_t offset = 0;
+	int32_t taken;
+
+	zassert_ok(mender_port_slot_begin(SIZE));
+	/* The second page is not erased, so that the simulator refuses to program it. */
+	flash_cut_erase(2);
+	do {
+		taken = write_some(offset, 512);
+		offset += MAX(taken, 0);
+	} while (taken > 0 && offset < SIZE);
+	flash_power_on();
+	zassert_equal(taken, -EIO);
+	zassert_equal(write_some(offset, 512), -EIO);
+	zassert_equal(mender_port_slot_finish(), -EIO);
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_true(write_some(0, 512) > 0);
+}
+
+ZTEST(slot, test_invalidating_takes_one_page_per_call_and_disarms_first)
+{
+	uint32_t calls = 0;
+	int32_t rc;
+
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_true(write_some(0, 512) > 0);
+	zassert_ok(mender_port_slot_finish());
+	zassert_ok(mender_port_boot_request_swap());
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_TEST);
+	do {
+		const uint32_t erases = flash_erases();
+
+		rc = mender_port_slot_invalidate();
+		calls++;
+		zassert_true(flash_erases() - erases <= 1);
+		zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
+	} while (rc == MENDER_AGAIN && calls < 10);
+	zassert_ok(rc);
+	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_REFUSED);
+}
+
+ZTEST(slot, test_the_image_to_fall_back_to_is_left_alone)
+{
+	const uint32_t erases = flash_erases();
+
+	flash_begin_trial();
+	zassert_equal(mender_port_slot_begin(SIZE), -EBUSY);
+	zassert_equal(mender_port_slot_invalidate(), -EBUSY);
+	zassert_equal(flash_erases(), erases);
+}
+
+ZTEST_SUITE(slot, NULL, NULL, before, NULL, NULL);

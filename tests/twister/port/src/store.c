@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flash.h"
+
+#include <mender_port.h>
+#include <string.h>
+#include <zephyr/fs/nvs.h>
+#include <zephyr/settings/settings.h>
+#include <zephyr/ztest.h>
+
+#define LEN 600
+
+static uint8_t record[LEN];
+static uint8_t found[2048];
+
+/* What a restart does to the settings' NVS. */
+static void restart(void)
+{
+	struct nvs_fs *fs;
+
+	flash_power_on();
+	zassert_ok(settings_subsys_init());
+	zassert_ok(settings_storage_get((void **)&fs));
+	zassert_ok(nvs_mount(fs));
+}
+
+static void before(void *fixture)
+{
+	struct nvs_fs *fs;
+
+	ARG_UNUSED(fixture);
+	flash_power_on();
+	zassert_ok(settings_subsys_init());
+	zassert_ok(settings_storage_get((void **)&fs));
+	flash_fill(FIXED_PARTITION_ID(storage_partition), 0xff);
+	restart();
+}
+
+static int32_t put(int32_t id, uint8_t byte)
+{
+	memset(record, byte, sizeof(record));
+	return mender_port_store_write(id, record, sizeof(record));
+}
+
+/* The byte a record is full of. */
+static int whole(int32_t id)
+{
+	zassert_equal(mender_port_store_read(id, found, sizeof(found)), LEN);
+	for (int i = 1; i < LEN; i++) {
+		zassert_equal(found[i], found[0], "mixed at %d", i);
+	}
+	return found[0];
+}
+
+ZTEST(store, test_a_record_that_was_never_written_is_absent)
+{
+	zassert_equal(mender_port_store_read(MENDER_RECORD_A, found, sizeof(found)), -ENOENT);
+	zassert_ok(put(MENDER_RECORD_A, 1));
+	zassert_equal(whole(MENDER_RECORD_A), 1);
+	zassert_equal(mender_port_store_read(MENDER_RECORD_B, found, sizeof(found)), -ENOENT);
+}
+
+ZTEST(store, test_a_record_longer_than_the_buffer_is_an_error)
+{
+	zassert_ok(put(MENDER_RECORD_LOG, 1));
+	zassert_equal(mender_port_store_read(MENDER_RECORD_LOG, found, LEN - 1), -EMSGSIZE);
+	zassert_equal(mender_port_store_read(MENDER_RECORD_LOG, found, LEN), LEN);
+}
+
+ZTEST(store, test_writing_the_same_again_succeeds_and_outlives_a_restart)
+{
+	zassert_ok(put(MENDER_RECORD_A, 3));
+	zassert_ok(put(MENDER_RECORD_A, 3));
+	restart();
+	zassert_equal(whole(MENDER_RECORD_A), 3);
+}
+
+ZTEST(store, test_settings_and_records_do_not_touch_each_other)
+{
+	uint32_t value = 77;
+
+	zassert_ok(put(MENDER_RECORD_A, 5));
+	zassert_ok(settings_save_one("app/value", &value, sizeof(value)));
+	restart();
+	value = 0;
+	zassert_equal(settings_load_one("app/value", &value, sizeof(value)), sizeof(value));
+	zassert_equal(value, 77);
+	zassert_equal(whole(MENDER_RECORD_A), 5);
+}
+
+/* Every write of an overwrite is cut, over a whole turn of the ring, so that garbage collection is among it. */
+ZTEST(store, test_a_cut_leaves_the_old_or_the_new_record_and_never_touches_the_other)
+{
+	uint32_t cuts = 0;
+
+	for (uint32_t round = 0; round < 24; round++) {
+		for (uint32_t nth = 1;; nth++) {
+			const uint8_t old = 0x10 + round;
+			const uint8_t new = 0x80 + round;
+			bool cut;
+
+			zassert_ok(put(MENDER_RECORD_B, 0x7e));
+			zassert_ok(put(MENDER_RECORD_A, old));
+			const uint32_t writes = flash_writes();
+
+			flash_cut_write(nth, nth % 2 == 0 ? 16 : 0);
+			(void)put(MENDER_RECORD_A, new);
+			cut = flash_writes() - writes >= nth;
+			restart();
+			const int now = whole(MENDER_RECORD_A);
+
+			zassert_true(now == old || now == new, "round %u, cut %u: 0x%x", round, nth, now);
+			zassert_true(cut || now == new);
+			zassert_equal(whole(MENDER_RECORD_B), 0x7e);
+			if (!cut) {
+				break;
+			}
+			cuts++;
+		}
+	}
+	zassert_true(cuts > 48, "only %u cuts", cuts);
+}
+
+ZTEST_SUITE(store, NULL, NULL, before, NULL, NULL);
