@@ -19,16 +19,13 @@ const JUDGES: [(&str, &str, &str); 5] = [
 /// Everything, or what takes a minute or two.
 pub(crate) fn all(quick: bool) -> ExitCode {
     let mut report = Report::default();
-    report.step("format", || plain("fmt --all --check"));
-    report.step("lints", || plain("clippy --locked --all-targets -- -D warnings"));
-    report.step("lints: firmware", || {
-        let nopanic = "clippy --locked -p nopanic --features proof --bins -- -D warnings";
-        let library = "clippy --locked -p mender-staticlib --features firmware -- -D warnings";
-        match plain(nopanic) {
-            failed @ Outcome::Failed { .. } => failed,
-            Outcome::Passed { .. } => plain(library),
-        }
-    });
+    if has(&mut report, "fmt", "rustfmt") {
+        report.step("format", || plain("fmt --all --check"));
+    }
+    if has(&mut report, "clippy", "clippy") {
+        report.step("lints", || plain("clippy --locked --all-targets -- -D warnings"));
+        report.step("lints: firmware", firmware_lints);
+    }
     report.step("tests", || tests("test --locked --no-fail-fast"));
     samples(&mut report);
     for (name, other, from) in JUDGES {
@@ -51,6 +48,25 @@ pub(crate) fn all(quick: bool) -> ExitCode {
         report.step("sigkill", demo::sigkill);
     }
     report.close()
+}
+
+/// Whether cargo has a component.
+fn has(report: &mut Report, command: &str, component: &str) -> bool {
+    let has = output(&mut cargo([command, "--version"])).ok;
+    if !has {
+        report.skip(component, &format!("not installed (rustup component add {component})"));
+    }
+    has
+}
+
+/// What is not built with the rest of the workspace.
+fn firmware_lints() -> Outcome {
+    let nopanic = "clippy --locked -p nopanic --features proof --bins -- -D warnings";
+    let library = "clippy --locked -p mender-staticlib --features firmware -- -D warnings";
+    match plain(nopanic) {
+        failed @ Outcome::Failed { .. } => failed,
+        Outcome::Passed { .. } => plain(library),
+    }
 }
 
 /// A cargo command that is one check.
