@@ -45,5 +45,5 @@ pub fn the_next_update_succeeds(server: &Server, device: &mut Device) {
     let deployment = deploy_image(server, "release-9", good("9.0.0"));
     device.update(server, &deployment);
     assert_eq!(final_statuses(server, &deployment), ["success"], "{}", device.story());
-    assert_eq!((device.version().as_str(), device.snapshot().artifact_name), ("9.0.0", "release-9"));
+    assert_eq!((device.version().as_str(), device.artifact_name().as_str()), ("9.0.0", "release-9"));
 }

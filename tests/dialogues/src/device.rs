@@ -213,6 +213,11 @@ impl Device {
         self.client().snapshot()
     }
 
+    /// Name of the installed artifact.
+    pub fn artifact_name(&mut self) -> String {
+        self.snapshot().artifact_name.to_owned()
+    }
+
     /// The ports.
     pub fn ports(&mut self) -> &mut Ports {
         self.client().ports_mut()

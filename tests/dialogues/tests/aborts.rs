@@ -55,7 +55,7 @@ fn aborted_after(says: Says, when: &str, image: Vec<u8>, runs: &str) -> Vec<Stri
     assert_eq!(device.version(), runs, "{says:?} after {when}\n{}", device.story());
     assert_eq!(mcuboot::swap_type(&device.ports().flash), SwapType::None, "{says:?} after {when}");
     let name = if runs == "2.0.0" { "release-2" } else { "release-1" };
-    assert_eq!(device.snapshot().artifact_name, name);
+    assert_eq!(device.artifact_name(), name);
     let reported = dialogue(&server)
         .into_iter()
         .filter(|l| l.ends_with(" 204") || l.ends_with(" 409") || l.ends_with(" 404"));
@@ -147,7 +147,7 @@ fn c33g_an_abort_is_obeyed_at_every_report_of_a_module_too() {
             device.run_until("the end of it", |d| d.snapshot().phase == Phase::Idle);
             device.run_until_quiet();
             assert_eq!(device.module_file(), None, "{stage}, undone");
-            assert_eq!(device.snapshot().artifact_name, "release-1");
+            assert_eq!(device.artifact_name(), "release-1");
             assert_eq!(final_statuses(&server, &deployment), [""; 0]);
             the_next_update_succeeds(&server, &mut device);
         }
@@ -279,5 +279,5 @@ fn an_abort_before_a_rollback_of_a_module_that_fails_is_a_failure_on_record() {
     device.run_until_logged("reported rebooting");
     server.abort(&deployment).unwrap();
     device.run_until("the end of it", |d| d.snapshot().phase == Phase::Idle);
-    assert_eq!(device.snapshot().artifact_name.to_owned(), "release-2_INCONSISTENT", "{}", device.story());
+    assert_eq!(device.artifact_name(), "release-2_INCONSISTENT", "{}", device.story());
 }

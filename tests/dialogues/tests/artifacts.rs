@@ -28,7 +28,7 @@ fn fails(bytes: Vec<u8>, reason: &str) -> bool {
     let log = server.only_device_of(&deployment).unwrap().log;
     assert!(log.iter().any(|entry| entry.message.contains(reason)), "{reason}: {log:?}");
     assert_eq!(mcuboot::swap_type(&device.ports().flash), SwapType::None);
-    assert_eq!(device.snapshot().artifact_name, "release-1");
+    assert_eq!(device.artifact_name(), "release-1");
     let touched = device.slot_touched();
     device.restart();
     device.run_until_quiet();
@@ -421,7 +421,7 @@ fn an_image_that_runs_already_is_not_swapped_but_its_name_counts() {
     device.update(&server, &deployment);
     assert_eq!(reports(&server, &deployment), ["downloading", "success"], "{}", device.story());
     assert_eq!((device.boots, mcuboot::swap_type(&device.ports().flash)), (1, SwapType::None));
-    assert_eq!(device.snapshot().artifact_name, "release-1b");
+    assert_eq!(device.artifact_name(), "release-1b");
     device.restart();
     assert_eq!(device.boots, 2);
     assert_eq!(device.version(), "1.0.0");

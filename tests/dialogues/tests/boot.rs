@@ -34,7 +34,7 @@ fn ends(server: &Server, device: &mut Device, deployment: &str, verdict: &str, r
     device.run_until_quiet();
     assert_eq!(device.version(), runs, "{}", device.story());
     let name = if runs == "1.0.0" { "release-1" } else { "release-2" };
-    assert_eq!(device.snapshot().artifact_name, name);
+    assert_eq!(device.artifact_name(), name);
     the_next_update_succeeds(server, device);
 }
 
@@ -228,7 +228,7 @@ fn verify_reboot_and_a_new_image_that_the_application_has_confirmed_itself() {
         device.restart();
         assert_eq!(device.version(), "2.0.0");
         if verdict == "failure" {
-            assert_eq!(device.snapshot().artifact_name, "release-2_INCONSISTENT");
+            assert_eq!(device.artifact_name(), "release-2_INCONSISTENT");
         }
     }
 }
@@ -245,7 +245,7 @@ fn verify_reboot_in_overwrite_only_mode_goes_on_and_cannot_go_back() {
         device.run_to_the_end(&server, &deployment);
         assert_eq!(final_statuses(&server, &deployment), [verdict], "{}", device.story());
         assert_eq!(device.version(), "2.0.0", "there is no other");
-        assert_eq!(device.snapshot().artifact_name, name);
+        assert_eq!(device.artifact_name(), name);
         the_next_update_succeeds(&server, &mut device);
     }
 }

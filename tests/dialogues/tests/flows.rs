@@ -87,7 +87,7 @@ fn flow_3_failure_to_verify_the_reboot() {
     let begin = ["ArtifactInstall", "ArtifactReboot", "restarting", "ArtifactVerifyReboot"];
     assert_eq!(states, [&begin[..], &ROLLED_BACK, &["Cleanup"]].concat());
     assert_eq!((device.module_file(), device.boots), (None, 3));
-    assert_eq!(device.snapshot().artifact_name, "release-1");
+    assert_eq!(device.artifact_name(), "release-1");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn flow_5_failure_to_commit_without_a_way_back() {
             "Cleanup"
         ]
     );
-    assert_eq!(device.snapshot().artifact_name, "release-2_INCONSISTENT");
+    assert_eq!(device.artifact_name(), "release-2_INCONSISTENT");
     assert_eq!(server.devices()[0].inventory["artifact_name"], "release-2_INCONSISTENT");
 }
 
@@ -149,7 +149,7 @@ fn flow_8_a_rollback_that_never_verifies_is_given_up_after_some_reboots() {
     let restarts = states.iter().filter(|s| *s == "restarting").count();
     assert!((2..=6).contains(&restarts), "{states:?}");
     assert!(states.ends_with(&["Cleanup".to_owned()]), "{states:?}");
-    assert_eq!(device.snapshot().artifact_name, "release-2_INCONSISTENT");
+    assert_eq!(device.artifact_name(), "release-2_INCONSISTENT");
     device.at_boot = Box::new(|_| {});
     device.restart();
     the_next_update_succeeds(&server, &mut device);
@@ -162,7 +162,7 @@ fn flow_9_failure_to_commit_and_to_roll_back() {
         flow(&module, &["downloading", "installing", "rebooting", "installing", "failure"]);
     let tail = ["ArtifactCommit", "ArtifactRollback", "ArtifactFailure", "Cleanup"];
     assert!(states.ends_with(&tail.map(str::to_owned)), "{states:?}");
-    assert_eq!(device.snapshot().artifact_name, "release-2_INCONSISTENT");
+    assert_eq!(device.artifact_name(), "release-2_INCONSISTENT");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn whatever_state_fails_the_report_is_true_and_the_next_update_works() {
             let finals = final_statuses(&server, &deployment);
             assert_eq!(finals.len(), 1, "{what}");
             let installed = device.module_file();
-            let artifact_name = device.snapshot().artifact_name.to_owned();
+            let artifact_name = device.artifact_name();
             match (finals[0].as_str(), artifact_name.as_str()) {
                 ("success", "release-2") => assert_eq!(installed.as_deref(), Some("release-2"), "{what}"),
                 ("failure", "before") => assert_eq!(installed, None, "{what}"),
@@ -266,7 +266,7 @@ fn a_second_update_of_a_module_replaces_the_first_and_a_failed_one_brings_it_bac
     device.update(&server, &deployment);
     assert_eq!(final_statuses(&server, &deployment), ["failure"]);
     assert_eq!(device.module_file().as_deref(), Some("release-3"));
-    assert_eq!(device.snapshot().artifact_name, "release-3");
+    assert_eq!(device.artifact_name(), "release-3");
 }
 
 #[test]

@@ -99,5 +99,5 @@ fn three_updates_in_a_row_with_a_bad_one_between_end_on_the_last() {
         device.update(&server, &deployment);
         assert_eq!(device.version(), runs, "{name}");
     }
-    assert_eq!(device.snapshot().artifact_name, "release-4");
+    assert_eq!(device.artifact_name(), "release-4");
 }
