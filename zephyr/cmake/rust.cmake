@@ -80,7 +80,9 @@ endfunction()
 # Sets MENDER_MCU_CARGO, MENDER_MCU_CARGO_ENV and MENDER_MCU_CARGO_FLAGS in the caller's scope: an installed target first, else
 # the source of `core`, else one sentence.
 function(mender_mcu_find_rust target)
-  set_ifndef(MENDER_MCU_RUST_BUILD_STD AUTO)
+  if(NOT DEFINED MENDER_MCU_RUST_BUILD_STD)
+    set(MENDER_MCU_RUST_BUILD_STD AUTO)
+  endif()
   _mender_mcu_compilers(compilers)
   set(seen "")
   set(found "")
