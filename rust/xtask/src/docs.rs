@@ -45,7 +45,7 @@ fn pages() -> [(&'static str, String); 2] {
 const MADE: &str = "<!-- Written by `cargo xtask docs`; the table is in the source. -->\n";
 
 fn errors() -> String {
-    let mut page = String::from("# Errors\n\n");
+    let mut page = String::from("<!-- SPDX-License-Identifier: Apache-2.0 -->\n# Errors\n\n");
     page += MADE;
     page += "\nEvery error has a number that stays the same in all releases: on the console, in the deployment log on the server, in\n\
              records on flash, and negated in the C API. A number is never used again for another error.\n";
@@ -67,7 +67,7 @@ fn errors() -> String {
 }
 
 fn events() -> String {
-    let mut page = String::from("# Log events\n\n");
+    let mut page = String::from("<!-- SPDX-License-Identifier: Apache-2.0 -->\n# Log events\n\n");
     page += MADE;
     page += "\nThe client logs events, not text: a number, two integers `a` and `b`, and a text `s`. What is printed is made from this\n\
              table, in which `{a}`, `{b}` and `{s}` are those, and `{e}` is the text of the error whose number is `a`\n\
