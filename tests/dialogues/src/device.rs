@@ -64,6 +64,8 @@ pub struct Device {
     pub cuts_hit: u32,
     /// The client's wish to restart is not granted.
     pub stuck: bool,
+    /// Size of the client's IO buffer.
+    pub io_buffer: usize,
     /// Size of the client's buffer for the token.
     pub token_buffer: usize,
     /// Size of the client's buffer for the URL.
@@ -117,6 +119,7 @@ impl Device {
             cuts: VecDeque::new(),
             cuts_hit: 0,
             stuck: false,
+            io_buffer: 1024,
             token_buffer: 1536,
             uri_buffer: 1024,
             ticks: 0,
@@ -165,7 +168,7 @@ impl Device {
         }
         (self.at_boot)(&mut ports);
         let buffers = Buffers {
-            io: leak_bytes(1024),
+            io: leak_bytes(self.io_buffer),
             token: leak_bytes(self.token_buffer),
             uri: leak_bytes(self.uri_buffer),
         };
