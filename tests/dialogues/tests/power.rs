@@ -110,15 +110,17 @@ fn sweep(behaviour: Behaviour, tear: impl Fn(u64) -> Tear, begin: u64) -> (u32, 
 
 fn sweep_in(mode: Mode, behaviour: Behaviour, tear: impl Fn(u64) -> Tear, begin: u64) -> (u32, Bench) {
     let mut bench = Bench { mode, ..Bench::new(behaviour) };
-    let operations = bench.operations();
-    assert!(operations > 60, "{operations}");
-    let mut hits = 0;
-    for number in begin..=operations {
-        hits += bench.cut(&[Cut { moment: Moment::Any, number, tear: tear(number) }]);
+    // How many operations there are depends a little on how the bytes come in: there are no more when none was hit any more.
+    let (mut hits, mut missed) = (0, 0);
+    for number in begin.. {
+        let hit = bench.cut(&[Cut { moment: Moment::Any, number, tear: tear(number) }]);
+        hits += hit;
+        missed = if hit == 0 { missed + 1 } else { 0 };
+        if missed == 3 {
+            break;
+        }
     }
-    let expected = operations - begin + 1;
-    println!("{mode:?}, {behaviour:?}: {hits} cuts in {operations} operations: {:?}", bench.outcomes);
-    assert!(u64::from(hits) + 4 >= expected, "{hits} of {expected} cuts happened");
+    println!("{mode:?}, {behaviour:?}: {hits} cuts: {:?}", bench.outcomes);
     (hits, bench)
 }
 
@@ -130,7 +132,7 @@ fn both(bench: &Bench) {
 #[test]
 fn c89_power_that_goes_before_any_operation_of_a_good_update() {
     let (hits, bench) = sweep(Behaviour::Fine, |_| Tear::Nothing, 1);
-    assert!(hits > 30);
+    assert!(hits > 100, "{hits}");
     both(&bench);
 }
 
@@ -138,14 +140,14 @@ fn c89_power_that_goes_before_any_operation_of_a_good_update() {
 fn c89a_power_that_goes_in_the_middle_of_any_operation_of_a_good_update() {
     let (hits, bench) =
         sweep(Behaviour::Fine, |number| if number % 2 == 0 { Tear::Half } else { Tear::Bits(number) }, 2);
-    assert!(hits > 30);
+    assert!(hits > 100, "{hits}");
     both(&bench);
 }
 
 #[test]
 fn c89b_power_that_goes_after_any_operation_of_a_good_update() {
     let (hits, bench) = sweep(Behaviour::Fine, |_| Tear::All, 3);
-    assert!(hits > 30);
+    assert!(hits > 100, "{hits}");
     both(&bench);
 }
 
@@ -153,7 +155,7 @@ fn c89b_power_that_goes_after_any_operation_of_a_good_update() {
 fn c89c_power_that_goes_at_any_operation_of_a_bad_update() {
     let tear = |number| [Tear::Nothing, Tear::Half, Tear::Bits(number), Tear::All][(number % 4) as usize];
     let (hits, bench) = sweep(Behaviour::FailsSelfTest, tear, 1);
-    assert!(hits > 30);
+    assert!(hits > 100, "{hits}");
     assert!(
         bench.outcomes.keys().all(|(told, runs)| told == "failure" && runs == "1.0.0"),
         "{:?}",
@@ -165,7 +167,7 @@ fn c89c_power_that_goes_at_any_operation_of_a_bad_update() {
 fn c89d_power_that_goes_at_any_operation_of_an_update_that_hangs() {
     let tear = |number| [Tear::Half, Tear::Bits(number), Tear::All, Tear::Nothing][(number % 4) as usize];
     let (hits, bench) = sweep(Behaviour::Hangs, tear, 2);
-    assert!(hits > 30);
+    assert!(hits > 100, "{hits}");
     assert!(
         bench.outcomes.keys().all(|(told, runs)| told == "failure" && runs == "1.0.0"),
         "{:?}",
@@ -177,9 +179,9 @@ fn c89d_power_that_goes_at_any_operation_of_an_update_that_hangs() {
 fn c89h_power_that_goes_at_any_operation_where_mcuboot_only_overwrites() {
     let tear = |number| [Tear::Half, Tear::Nothing, Tear::All, Tear::Bits(number)][(number % 4) as usize];
     let (hits, bench) = sweep_in(Mode::OverwriteOnly, Behaviour::Fine, tear, 1);
-    assert!(hits > 20 && bench.outcomes.keys().any(|(told, _)| told == "success"), "{:?}", bench.outcomes);
+    assert!(hits > 60 && bench.outcomes.keys().any(|(told, _)| told == "success"), "{:?}", bench.outcomes);
     let (hits, bench) = sweep_in(Mode::OverwriteOnly, Behaviour::FailsSelfTest, tear, 2);
-    assert!(hits > 20);
+    assert!(hits > 60, "{hits}");
     assert!(bench.outcomes.keys().all(|(told, _)| told == "failure"), "{:?}", bench.outcomes);
 }
 
