@@ -59,7 +59,7 @@ pub(crate) struct Download<H: Hasher> {
     redirects: u8,
     /// TLS was used: no redirect leads back to clear text.
     tls: bool,
-    /// Since when, and from which byte on, the rate is measured.
+    /// Since when, and from which byte of the reply's body on, the rate is measured.
     measured_ms: u64,
     measured_at: u32,
     /// A fresh URL was asked for.
@@ -167,7 +167,7 @@ impl<H: Hasher> Download<H> {
         self.reply = Reply::new(u32::MAX);
         self.stage = Stage::Send { sent: 0 };
         self.heard_ms = cx.ports.now_ms();
-        (self.measured_ms, self.measured_at) = (self.heard_ms, self.received);
+        (self.measured_ms, self.measured_at) = (self.heard_ms, 0);
         if self.probe_at_ms == 0 {
             self.probe_at_ms = now_ms.saturating_add(cx.config.abort_probe_ms.into());
         }
@@ -291,9 +291,11 @@ impl<H: Hasher> Download<H> {
         if now_ms.saturating_sub(self.measured_ms) < cx.config.total_timeout_ms.into() {
             return Ok(());
         }
-        let progress = self.received.saturating_sub(self.measured_at);
-        (self.measured_ms, self.measured_at) = (now_ms, self.received);
-        if progress < SLOWEST_BYTES && self.skip == 0 { Err(Error::IdleTimeout) } else { Ok(()) }
+        // Not of what is received: a store without ranges first sends again what was.
+        let body = self.reply.body_len();
+        let progress = body.saturating_sub(self.measured_at);
+        (self.measured_ms, self.measured_at) = (now_ms, body);
+        if progress < SLOWEST_BYTES { Err(Error::IdleTimeout) } else { Ok(()) }
     }
 
     fn probe_is_due<P: Platform>(&mut self, cx: &Context<'_, P>, now_ms: u64) -> bool {
@@ -514,7 +516,7 @@ impl<H: Hasher> Download<H> {
         self.stage = Stage::Receive;
         // The download was not listened to meanwhile.
         self.heard_ms = now_ms;
-        (self.measured_ms, self.measured_at) = (now_ms, self.received);
+        (self.measured_ms, self.measured_at) = (now_ms, self.reply.body_len());
         match answer {
             Some(Answer { status: 404 | 409, .. }) => Err(Error::Aborted),
             _ => Ok(Step::Again),
