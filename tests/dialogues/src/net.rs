@@ -52,6 +52,13 @@ impl Net {
         }
     }
 
+    /// The network goes: every stream is gone.
+    pub fn hang_up(&mut self) {
+        for channel in [Channel::Api, Channel::Storage, Channel::Connect] {
+            self.sockets.close(channel);
+        }
+    }
+
     /// Whether this call is one that finds nothing.
     fn stutters(&mut self) -> bool {
         self.calls += 1;

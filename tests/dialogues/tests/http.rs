@@ -183,6 +183,33 @@ fn c13d_a_store_that_drips_for_ever_fails_the_deployment_and_not_the_device() {
 }
 
 #[test]
+fn c13f_a_store_that_is_slow_and_steady_is_not_left() {
+    for ranges in [true, false] {
+        let server = Server::start(mender_server::Config { ranges, ..Default::default() }).unwrap();
+        let mut device = Device::with(&server, |d| d.config.total_timeout_ms = 60);
+        server.fault(Fault::download().times(1).drip(400, 2).cut_body(9000));
+        server.fault(Fault::download().drip(400, 2));
+        let image = sized_image("2.0.0", Behaviour::Fine, 16 * 1024);
+        let deployment = deploy(&server, &artifact("release-2", image));
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(final_statuses(&server, &deployment), ["success"]);
+        assert_eq!(device.logged("downloading from byte"), 2, "{}", device.story());
+    }
+}
+
+#[test]
+fn c13g_a_store_without_ranges_that_drips_what_was_sent_before_is_left() {
+    let server = Server::start(mender_server::Config { ranges: false, ..Default::default() }).unwrap();
+    let mut device = Device::with(&server, |d| d.config.total_timeout_ms = 100);
+    server.fault(Fault::download().times(1).cut_body(20_000));
+    let fault = server.fault(Fault::download().times(2).drip(1, 5));
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(server.fault_strikes(fault), 2);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
+}
+
+#[test]
 fn c13e_a_peer_that_takes_nothing_runs_into_the_idle_timeout() {
     let server = http();
     let mut device = Device::with(&server, |d| d.config.idle_timeout_ms = 100);
@@ -484,4 +511,67 @@ fn one_broken_report_costs_no_update() {
 #[test]
 fn one_broken_download_costs_no_update() {
     one_broken_exchange_costs_no_update("download", Fault::download);
+}
+
+#[test]
+fn a_token_that_expires_before_any_report_costs_no_update() {
+    for when in [
+        "check for update: HTTP 200",
+        "reported downloading",
+        "downloaded and verified",
+        "reported installing",
+        "reported rebooting",
+        "image confirmed",
+        "reported success",
+    ] {
+        let server = http();
+        let mut device = Device::with(&server, |d| d.config.abort_probe_ms = 1);
+        server.fault(Fault::download().drip(4096, 2));
+        let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+        device.run_until_logged(when);
+        server.expire_tokens();
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(final_statuses(&server, &deployment), ["success"], "{when}\n{}", device.story());
+        assert_eq!(dialogue(&server).iter().filter(|l| l.starts_with("download ")).count(), 1, "{when}");
+    }
+}
+
+#[test]
+fn a_week_without_network_costs_tries_now_and_then_and_nothing_else() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    let written = device.record_writes();
+    device.ports().faults.open = Some(mender_port::Errno(-113));
+    device.run_for(7 * 24 * 3_600_000);
+    let tries = device.logged("connecting failed");
+    assert!((2000..9000).contains(&tries), "{tries}");
+    assert_eq!(device.record_writes(), written);
+    device.ports().faults.open = None;
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
+}
+
+#[test]
+fn a_network_that_is_away_for_minutes_in_mid_update_costs_no_update() {
+    for when in [
+        "deployment of release-2",
+        "reported downloading",
+        "reported installing",
+        "image confirmed",
+        "reported success",
+    ] {
+        let server = http();
+        let mut device = Device::new(&server);
+        server.fault(Fault::download().times(1).cut_body(20_000));
+        let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+        device.run_until_logged(when);
+        device.ports().faults.open = Some(mender_port::Errno(-113));
+        device.ports().transport.hang_up();
+        device.run_for(600_000);
+        device.ports().faults.open = None;
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(final_statuses(&server, &deployment), ["success"], "{when}\n{}", device.story());
+    }
 }
