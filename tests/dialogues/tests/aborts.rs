@@ -174,8 +174,8 @@ fn c33h_an_abort_in_mid_download_is_heard_where_that_is_wanted() {
 #[test]
 fn c33i_looks_for_an_abort_do_no_harm_to_a_download_nor_do_their_failures() {
     let server = http();
-    let mut device = Device::with(&server, |d| d.config.abort_probe_ms = 10);
-    server.fault(Fault::download().drip(1024, 2));
+    let mut device = Device::with(&server, |d| d.config.abort_probe_ms = 2);
+    server.fault(Fault::download().drip(1024, 8));
     server.fault(Fault::report().body_contains("downloading").skip(1).times(2).status(500));
     server.fault(Fault::report().body_contains("downloading").skip(3).times(1).drop_reply(Cut::Reset));
     let deployment = deploy_image(&server, "release-2", good("2.0.0"));
