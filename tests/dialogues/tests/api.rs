@@ -238,3 +238,37 @@ fn a_host_name_is_resolved_and_verified() {
     assert_eq!(final_statuses(&server, &deployment), ["success"]);
     assert!(device.take_opened().iter().all(|o| o.host == "localhost" && o.tls));
 }
+
+#[test]
+fn an_identity_that_is_empty_or_too_long_is_told_and_never_sent() {
+    let long = vec![("serial".to_owned(), "9".repeat(300))];
+    let many = (0..40).map(|n| (format!("key{n}"), "value".to_owned())).collect();
+    for identity in [Vec::new(), long, many] {
+        let server = http();
+        let mut device = Device::with(&server, |d| {
+            let identity = identity.clone();
+            d.at_boot = Box::new(move |ports| ports.identity = identity.clone());
+        });
+        device.run_for(600_000);
+        assert_eq!(dialogue(&server), [""; 0]);
+        let told = device.logged("check for update failed: bad identity");
+        assert!((2..=10).contains(&told), "{told}");
+    }
+}
+
+#[test]
+fn an_identity_of_several_pairs_is_the_same_at_each_boot() {
+    let server = http();
+    let mut device = Device::with(&server, |d| {
+        d.at_boot = Box::new(|ports| {
+            ports.identity =
+                ["sku", "mac", "serial \"x\" ü"].map(|k| (k.to_owned(), format!("{k}<&>"))).to_vec();
+        });
+    });
+    device.run_until_quiet();
+    device.restart();
+    device.run_until_quiet();
+    let devices = server.devices();
+    assert_eq!((devices.len(), devices[0].auth_sets.len(), devices[0].auth_sets[0].tokens), (1, 1, 2));
+    assert!(devices[0].identity.contains(r#""serial \"x\" ü""#), "{}", devices[0].identity);
+}

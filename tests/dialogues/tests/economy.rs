@@ -103,6 +103,24 @@ fn an_idle_day_is_one_connection_and_one_request_a_poll_and_no_write() {
     assert_eq!(device.record_writes(), written);
 }
 
+#[test]
+fn the_first_check_comes_at_a_random_time_so_that_a_fleet_does_not_come_at_once() {
+    let server = http();
+    let mut firsts = Vec::new();
+    for boot in 0..12 {
+        let mut device = Device::with(&server, |d| {
+            d.config.timing.first_check_ms = 30_000;
+            // Random numbers are seeded by it.
+            d.boots = boot;
+        });
+        device.run_until_logged("connected to");
+        firsts.push(device.times_of("connected to")[0]);
+    }
+    assert!(firsts.iter().all(|at| *at <= 30_000), "{firsts:?}");
+    let (least, most) = (firsts.iter().min().unwrap(), firsts.iter().max().unwrap());
+    assert!(most - least > 10_000, "{firsts:?}");
+}
+
 // ---- inventory
 
 fn inventories(server: &Server) -> u32 {
