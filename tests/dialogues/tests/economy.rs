@@ -72,12 +72,12 @@ fn an_update_of_a_module_without_reboot_takes_two_connections_and_five_record_wr
 fn a_server_that_closes_kept_connections_costs_a_connection_and_nothing_else() {
     for config in [
         Config { requests_per_connection: Some(1), ..Config::https() },
-        Config { idle_timeout: std::time::Duration::from_millis(1), ..Config::https() },
+        Config { idle_timeout: std::time::Duration::from_millis(50), ..Config::https() },
     ] {
         let server = Server::start(config).unwrap();
         let mut device = Device::new(&server);
         // Long enough for the server to close the connection that the client keeps.
-        server.fault(Fault::download().drip(4096, 1));
+        server.fault(Fault::download().drip(4096, 10));
         let deployment = deploy_image(&server, "release-2", good("2.0.0"));
         device.run_to_the_end(&server, &deployment);
         assert_eq!(final_statuses(&server, &deployment), ["success"], "{}", device.story());
