@@ -376,7 +376,6 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
     match (c.phase, c.reason) {
         (Phase::SuccessPending, _) => {
             cx.event(Event::Succeeded, 0, 0, c.provides.artifact_name());
-            cx.inventory_sent = None;
             cx.ports.notice(Notice::DeploymentSucceeded);
         }
         (Phase::FailurePending, Some(reason)) => {
