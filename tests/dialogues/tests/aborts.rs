@@ -157,8 +157,8 @@ fn c33g_an_abort_is_obeyed_at_every_report_of_a_module_too() {
 #[test]
 fn c33h_an_abort_in_mid_download_is_heard_where_that_is_wanted() {
     let server = http();
-    let mut device = Device::with(&server, |d| d.config.abort_probe_ms = 10);
-    let fault = server.fault(Fault::download().drip(1024, 3));
+    let mut device = Device::with(&server, |d| d.config.abort_probe_ms = 1);
+    let fault = server.fault(Fault::download().drip(1024, 5));
     let deployment = deploy_image(&server, "release-2", good("2.0.0"));
     device.run_until("some bytes", |d| d.slot_touched());
     server.abort(&deployment).unwrap();

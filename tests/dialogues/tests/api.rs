@@ -6,7 +6,7 @@ use mender_dialogues::{
     DEVICE_TYPE, Device, artifact, deploy, deploy_image, dialogue, final_statuses, good, http, https,
     module_artifact, the_next_update_succeeds,
 };
-use mender_server::{AuthStatus, Config, Listen, Origin, Server};
+use mender_server::{AuthStatus, Config, Fault, Listen, Origin, Server};
 use mender_testkit::artifact::Artifact;
 
 fn without_v2() -> Server {
@@ -191,6 +191,21 @@ fn before_the_commit_the_new_software_authenticates_afresh() {
     server.clear_requests();
     device.run_to_the_end(&server, &deployment);
     assert_eq!(dialogue(&server)[..3], ["auth 200", "installing 204", "success 204"]);
+}
+
+#[test]
+fn each_try_of_the_new_software_to_reach_the_server_begins_with_authentication() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    server.fault(Fault::report().body_contains("installing").skip(1).times(2).status(500));
+    device.client().check_now();
+    device.run_until_logged("reported rebooting");
+    server.clear_requests();
+    device.run_to_the_end(&server, &deployment);
+    let tries = ["auth 200", "installing 500", "auth 200", "installing 500", "auth 200", "installing 204"];
+    assert_eq!(dialogue(&server)[..6], tries);
 }
 
 #[test]

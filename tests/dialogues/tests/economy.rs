@@ -83,6 +83,9 @@ fn a_server_that_closes_kept_connections_costs_a_connection_and_nothing_else() {
         assert_eq!(final_statuses(&server, &deployment), ["success"], "{}", device.story());
         assert_eq!(device.logged("failed:"), 0, "{}", device.story());
         assert_eq!(device.logged("reported success"), 1);
+        let waited =
+            device.times_of("installing: HTTP 204")[0] - device.times_of("downloaded and verified")[0];
+        assert!(waited < 150, "{waited} ms: a connection that was closed meanwhile is no failed try");
     }
 }
 
