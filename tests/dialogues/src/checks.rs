@@ -16,7 +16,7 @@ pub const QUICK_TRIES: usize = 3;
 /// When any of that is not so.
 pub fn a_spoilt_check_is_made_again_later(tries: usize, spoil: impl FnOnce(Fault) -> Fault) {
     let server = http();
-    let mut device = Device::with(&server, |d| d.config.idle_timeout_ms = 100);
+    let mut device = Device::with(&server, |d| d.config.idle_timeout_ms = 250);
     device.run_until_quiet();
     let deployment = deploy_image(&server, "release-2", good("2.0.0"));
     let written = device.record_writes();

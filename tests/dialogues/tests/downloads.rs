@@ -14,7 +14,7 @@ use mender_testkit::image::Behaviour;
 
 fn ready() -> (Server, Device) {
     let server = http();
-    let mut device = Device::with(&server, |d| d.config.idle_timeout_ms = 100);
+    let mut device = Device::with(&server, |d| d.config.idle_timeout_ms = 250);
     device.run_until_quiet();
     (server, device)
 }

@@ -141,7 +141,7 @@ fn c13b_a_server_that_drips_runs_into_the_total_timeout() {
         d.config.total_timeout_ms = 100;
     });
     device.run_until_quiet();
-    let fault = server.fault(Fault::check().drip(1, 5));
+    let fault = server.fault(Fault::check().drip(1, 25));
     device.client().check_now();
     let wait_ms = device.run_until_quiet();
     assert_eq!(server.fault_strikes(fault), 3);
