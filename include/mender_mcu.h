@@ -51,6 +51,9 @@
 /** No room for the update module: More update modules than the client has room for, or a second one for the same payload type. */
 #define MENDER_E_MODULE_TABLE (-1026)
 
+/** Not built into this firmware: The firmware was built without what is asked for. On Zephyr, look at the `MENDER_MCU_*` options. */
+#define MENDER_E_UNSUPPORTED (-1027)
+
 /** Malformed JSON: The text is not JSON (RFC 8259), or it ended too early. */
 #define MENDER_E_JSON_SYNTAX (-1101)
 
@@ -710,6 +713,7 @@ int32_t mender_client_init(const struct mender_config *config);
  * @retval 0 registered, until `mender_client_exit`.
  * @retval MENDER_E_NULL_POINTER `module`, its `begin` or its `write` is NULL.
  * @retval MENDER_E_ARGUMENT the payload type is empty, too long or built in.
+ * @retval MENDER_E_UNSUPPORTED the firmware was built without update modules.
  * @retval MENDER_E_MODULE_TABLE there are `MENDER_MODULES_MAX` already, or one for this payload type.
  * @retval MENDER_E_NOT_INITIALISED too early. @retval MENDER_E_ALREADY_ACTIVE too late.
  *

@@ -99,6 +99,8 @@ errors! {
     Busy = 1025, "client is busy";
     /// More update modules than the client has room for, or a second one for the same payload type.
     ModuleTable = 1026, "no room for the update module";
+    /// The firmware was built without what is asked for. On Zephyr, look at the `MENDER_MCU_*` options.
+    Unsupported = 1027, "not built into this firmware";
 
     // ---- 11xx: JSON
     /// The text is not JSON (RFC 8259), or it ended too early.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Actions that are one port call, or a few.
 
+use crate::MODULES;
 use crate::context::Context;
 use mender_base::words::{ModuleState, Progress};
 use mender_base::{Error, Event};
@@ -16,6 +17,9 @@ pub(crate) fn run<P: Platform>(
     if checkpoint.kind == Kind::Image {
         // Images know no other state: MCUboot does the rest.
         return Happened::Ran(confirm(cx));
+    }
+    if !MODULES {
+        return Happened::Ran(Err(Error::Unsupported));
     }
     cx.event(Event::ModuleRuns, 0, 0, state.name());
     let Some(module) = cx.ports.find(&checkpoint.payload_type) else {

@@ -4,6 +4,7 @@
 //! A token that is refused is dropped and got anew once per call (protocol §1.6). A kept connection that turns out dead costs
 //! nothing; other transport failures are tried [`TRIES`] times in all. Everything beyond is the state machine's back-off.
 
+use crate::DEPLOYMENT_LOG;
 use crate::context::{Context, IO_WAIT_MS, Step};
 use crate::inventory::Inventory;
 use mender_api::{
@@ -226,6 +227,7 @@ impl Call {
                 Message::NextV2 { device_type: config.device_type, provides: provides.stored_bytes() }
             }
             What::Status(status) => Message::Status { id: &checkpoint.id, status, substate: None },
+            What::Log if !DEPLOYMENT_LOG => return Err(Error::Internal),
             What::Log => Message::Log { id: &checkpoint.id, entries: &cx.log },
             What::Inventory => Message::Inventory(&inventory),
         };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all work of the client shares: ports, buffers, connections, records.
 
-use crate::Config;
 use crate::client::LastError;
 use crate::io::Io;
 use crate::log::DeploymentLog;
+use crate::{Config, DEPLOYMENT_LOG};
 use mender_api::Url;
 use mender_base::{Error, Event, Level};
 use mender_port::{Channel, Errno, Platform, Received, RecordId, Store};
@@ -89,7 +89,7 @@ impl<'b, P: Platform> Context<'b, P> {
     /// Logs an event; warnings and errors of a deployment also go to its log.
     pub(crate) fn event(&mut self, event: Event, a: i64, b: i64, text: &str) {
         self.ports.log(event, a, b, text);
-        if self.logging && event.level() <= Level::Warning {
+        if DEPLOYMENT_LOG && self.logging && event.level() <= Level::Warning {
             let now_ms = self.ports.now_ms();
             let at = self.ports.unix_ms().or_else(|| Some(self.boot_unix_ms?.saturating_add(now_ms)));
             self.log.push(at.unwrap_or(now_ms), event, a, b, text);
@@ -177,7 +177,7 @@ impl<'b, P: Platform> Context<'b, P> {
 
     /// Writes the checkpoint over the older copy, and the deployment log if it changed. The IO buffer must be empty.
     pub(crate) fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        if self.logging {
+        if DEPLOYMENT_LOG && self.logging {
             self.save_log(checkpoint)?;
         }
         let id = match self.newest {
@@ -224,7 +224,7 @@ impl<'b, P: Platform> Context<'b, P> {
         self.generation = a.max(b).unwrap_or(0);
         let (checkpoint, id, _) = found?;
         self.newest = Some(id);
-        if !checkpoint.id.is_empty() {
+        if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
             self.load_log(&checkpoint);
         }
         Some(checkpoint)

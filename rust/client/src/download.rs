@@ -184,7 +184,7 @@ impl<H: Hasher> Download<H> {
     ) -> Result<Step<Result<(), Error>>, Error> {
         let uri = cx.uri.get(..cx.uri_len).unwrap_or_default();
         let url = Url::parse(core::str::from_utf8(uri).unwrap_or_default())?;
-        let again = self.received > 0;
+        let again = self.is_resumed();
         let range = Range {
             range: again.then_some((self.received, None)),
             if_match: (again && !self.etag.is_empty()).then_some(&self.etag),
@@ -319,7 +319,7 @@ impl<H: Hasher> Download<H> {
             200 => {
                 let total = head.content_length.unwrap_or(0);
                 let same_length = total == 0 || self.total == 0 || total == self.total;
-                if self.received > 0 && !(same_length && self.has_same_etag()) {
+                if self.is_resumed() && !(same_length && self.has_same_etag()) {
                     return self.restart(checkpoint).map(Some);
                 }
                 self.total = total;
@@ -327,7 +327,7 @@ impl<H: Hasher> Download<H> {
                 self.etag = head.etag.clone();
                 Ok(None)
             }
-            206 if self.received > 0 => {
+            206 if self.is_resumed() => {
                 let fits = head.content_range.is_some_and(|r| {
                     let total = r.total.unwrap_or(self.total);
                     let to_the_end = total == 0 || r.last.saturating_add(1) == total;
@@ -339,7 +339,7 @@ impl<H: Hasher> Download<H> {
                 self.skip = 0;
                 Ok(None)
             }
-            412 | 416 if self.received > 0 => self.restart(checkpoint).map(Some),
+            412 | 416 if self.is_resumed() => self.restart(checkpoint).map(Some),
             301 | 302 | 303 | 307 | 308 => self.redirect(cx).map(Some),
             403 if !core::mem::replace(&mut self.refreshed, true) => {
                 cx.close(Channel::Storage);
@@ -349,6 +349,11 @@ impl<H: Hasher> Download<H> {
             404 | 429 | 500.. => Ok(Some(self.broke(cx, Error::ServerStatus, now_ms))),
             _ => Err(Error::DownloadStatus),
         }
+    }
+
+    /// Bytes of the artifact were received by an earlier request.
+    fn is_resumed(&self) -> bool {
+        self.received > 0
     }
 
     /// As far as both tags are known.
@@ -429,7 +434,7 @@ impl<H: Hasher> Download<H> {
                     );
                     match taken {
                         Ok(Taken::All) => {}
-                        Ok(Taken::Signature(good)) => self.reader.signature(good)?,
+                        Ok(Taken::Signature) => self.reader.signature(true)?,
                         Ok(Taken::End) => self.complete = true,
                         Err(error) => return Err(port_failed(cx, error, failed)),
                     }

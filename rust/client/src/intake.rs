@@ -3,6 +3,7 @@
 //!
 //! Before [`Piece::HeaderEnd`] facts are only remembered, in the checkpoint's incoming half; a refused artifact leaves nothing to undo.
 
+use crate::MODULES;
 use crate::image::{self, HEADER_LEN, Layout};
 use crate::signature;
 use mender_artifact::Piece;
@@ -28,13 +29,17 @@ pub(crate) struct Intake {
 pub(crate) enum Taken {
     /// The piece is dealt with.
     All,
-    /// The artifact is signed: is this signature good?
-    Signature(bool),
+    /// The artifact's signature is good, or there is no key to check it with.
+    Signature,
     /// The artifact is complete.
     End,
 }
 
 impl Intake {
+    fn module(&self) -> Option<ModuleId> {
+        self.module.filter(|_| MODULES)
+    }
+
     /// Deals with a piece other than payload. `log` takes events.
     #[inline(never)]
     pub(crate) fn piece<P: Platform>(
@@ -49,11 +54,10 @@ impl Intake {
         let full = |_| Error::ProvidesFull;
         match piece {
             Piece::Signature { manifest, signature } => {
-                let verdict = signature::verify(ports, &manifest, signature);
-                if verdict.is_none() {
+                if !signature::verify(ports, &manifest, signature)? {
                     ports.log(Event::SignatureUnchecked, 0, 0, "");
                 }
-                return signature::accepted(verdict).map(Taken::Signature);
+                return Ok(Taken::Signature);
             }
             Piece::Unsigned | Piece::MetaDataEnd => {}
             Piece::ArtifactName(name) => {
@@ -69,6 +73,7 @@ impl Intake {
                 checkpoint.kind = match payload_type {
                     None => Kind::Nothing,
                     Some(ZEPHYR_IMAGE) => Kind::Image,
+                    Some(_) if !MODULES => return Err(Error::Unsupported),
                     Some(other) => {
                         let module = ports.find(other).ok_or(Error::PayloadUnknown)?;
                         ports.download(module).map_err(|e| note(failed, e, Error::ModuleFailed))?;
@@ -89,7 +94,7 @@ impl Intake {
             Piece::TypeInfoEnd { clears: false, .. } => provides.clear_without_globs(),
             Piece::TypeInfoEnd { clears: true, .. } => {}
             Piece::MetaData(data) => {
-                if let Some(module) = self.module {
+                if let Some(module) = self.module() {
                     ports.meta_data(module, data).map_err(|e| note(failed, e, Error::ModuleFailed))?;
                 }
             }
@@ -98,7 +103,7 @@ impl Intake {
             // Goes to `payload`.
             Piece::Payload { .. } => return Err(Error::Internal),
             Piece::FileEnd { index } => {
-                if let Some(module) = self.module {
+                if let Some(module) = self.module() {
                     ports.end(module, index).map_err(|e| note(failed, e, Error::ModuleFailed))?;
                 }
             }
@@ -114,7 +119,7 @@ impl Intake {
         if !checkpoint.provides.commit_fits() {
             return Err(Error::ProvidesFull);
         }
-        checkpoint.supports_rollback = match (checkpoint.kind, self.module) {
+        checkpoint.supports_rollback = match (checkpoint.kind, self.module()) {
             (Kind::Module, Some(module)) => ports.supports_rollback(module),
             _ => ports.can_revert(),
         };
@@ -131,7 +136,7 @@ impl Intake {
     ) -> Result<(), Error> {
         self.files = self.files.saturating_add(1);
         self.file_len = size;
-        if let Some(module) = self.module {
+        if let Some(module) = self.module() {
             return Modules::begin(ports, module, index, name, size)
                 .map_err(|e| note(failed, e, Error::ModuleFailed));
         }
@@ -157,7 +162,7 @@ impl Intake {
         ports: &mut P,
         failed: &mut Option<Errno>,
     ) -> Result<usize, Error> {
-        if let Some(module) = self.module {
+        if let Some(module) = self.module() {
             let taken = Modules::write(ports, module, index, offset, data);
             return taken.map(|n| n.min(data.len())).map_err(|e| note(failed, e, Error::ModuleFailed));
         }

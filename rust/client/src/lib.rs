@@ -35,7 +35,6 @@ mod call;
 mod client;
 mod config;
 mod context;
-
 mod download;
 mod image;
 mod intake;
@@ -48,6 +47,11 @@ pub use client::{Client, LastError, POLL_MAX_MS, Snapshot};
 pub use config::{Buffers, Config};
 pub use mender_api::Tier;
 pub use mender_update::{Phase, Timing};
+
+/// What is built in; constants, so that the rest goes without a trace.
+const MODULES: bool = cfg!(feature = "modules");
+const SIGNATURES: bool = cfg!(feature = "signatures");
+const DEPLOYMENT_LOG: bool = cfg!(feature = "deployment-log");
 
 /// Version of this client, as servers see it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

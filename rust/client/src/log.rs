@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The deployment log: warnings and errors of the deployment on record, as numbers, rendered when uploaded (protocol §2.4).
 
+use crate::DEPLOYMENT_LOG;
 use mender_api::{Entries, Entry};
 use mender_base::{Event, limits};
 
+/// No bytes where nothing is to be kept.
+const LEN: usize = if DEPLOYMENT_LOG { limits::DEPLOYMENT_LOG } else { 0 };
 const HEAD: usize = 6 + 2 + 8 + 8 + 1;
 const TEXT_MAX: usize = 48;
 
 /// Entries in a byte buffer, oldest first. When it is full the oldest go: the last ones tell how it ended.
 #[derive(Default)]
 pub(crate) struct DeploymentLog {
-    bytes: heapless::Vec<u8, { limits::DEPLOYMENT_LOG }>,
+    bytes: heapless::Vec<u8, LEN>,
     /// Something came since the last save.
     dirty: bool,
     /// The story is told.
@@ -29,17 +32,17 @@ impl DeploymentLog {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        !DEPLOYMENT_LOG || self.bytes.is_empty()
     }
 
     /// Adds an entry at `at_ms`, since 1970 where that is known, else since boot.
     pub(crate) fn push(&mut self, at_ms: u64, event: Event, a: i64, b: i64, text: &str) {
-        if self.closed {
+        if !DEPLOYMENT_LOG || self.closed {
             return;
         }
         let text = clipped(text);
         let need = HEAD.saturating_add(text.len());
-        while limits::DEPLOYMENT_LOG.saturating_sub(self.bytes.len()) < need && self.drop_oldest() {}
+        while LEN.saturating_sub(self.bytes.len()) < need && self.drop_oldest() {}
         let [_, _, at @ ..] = at_ms.to_be_bytes();
         let mut ok = self.bytes.extend_from_slice(&at).is_ok();
         ok &= self.bytes.extend_from_slice(&event.number().to_be_bytes()).is_ok();

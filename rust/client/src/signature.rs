@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Artifact signatures against the configured keys.
 
+use crate::SIGNATURES;
 use mender_base::Error;
 use mender_base::sha256::Sha256;
 use mender_port::{Crypto, KeyKind};
 
-/// Whether any configured key made `signature` over `hash`; `None` when no key is configured.
+/// Whether `signature` over `hash` was checked; `false` when no key is configured.
 ///
 /// P-256 signatures come raw (64 bytes) from the artifact tool, or in DER from hardware signers (protocol §7.6).
-pub(crate) fn verify(ports: &mut impl Crypto, hash: &Sha256, signature: &[u8]) -> Option<bool> {
-    ports.verification_key(0)?;
+///
+/// # Errors
+/// [`Error::SignatureWrong`] when no configured key made it.
+pub(crate) fn verify(ports: &mut impl Crypto, hash: &Sha256, signature: &[u8]) -> Result<bool, Error> {
+    if ports.verification_key(0).is_none() {
+        return Ok(false);
+    }
+    if !SIGNATURES {
+        return Err(Error::Unsupported);
+    }
     let raw = if signature.len() == 64 { signature.first_chunk().copied() } else { raw_from_der(signature) };
     let mut index = 0;
     while let Some(kind) = ports.verification_key(index) {
@@ -20,11 +29,11 @@ pub(crate) fn verify(ports: &mut impl Crypto, hash: &Sha256, signature: &[u8]) -
         };
         // A check that cannot be made counts as bad; another key may still do.
         if good == Ok(true) {
-            return Some(true);
+            return Ok(true);
         }
         index = index.saturating_add(1);
     }
-    Some(false)
+    Err(Error::SignatureWrong)
 }
 
 /// `SEQUENCE { INTEGER r, INTEGER s }` as raw r‖s. Strict DER: shortest lengths, no sign, nothing behind.
@@ -58,14 +67,6 @@ fn integer(der: &[u8]) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     (magnitude.len() <= 32).then_some((magnitude, rest))
-}
-
-/// What a verdict means to the artifact reader.
-pub(crate) fn accepted(verdict: Option<bool>) -> Result<bool, Error> {
-    match verdict {
-        Some(true) | None => Ok(true),
-        Some(false) => Err(Error::SignatureWrong),
-    }
 }
 
 #[cfg(test)]

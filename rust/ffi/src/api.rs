@@ -71,6 +71,7 @@ pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 
 /// @retval 0 registered, until `mender_client_exit`.
 /// @retval MENDER_E_NULL_POINTER `module`, its `begin` or its `write` is NULL.
 /// @retval MENDER_E_ARGUMENT the payload type is empty, too long or built in.
+/// @retval MENDER_E_UNSUPPORTED the firmware was built without update modules.
 /// @retval MENDER_E_MODULE_TABLE there are `MENDER_MODULES_MAX` already, or one for this payload type.
 /// @retval MENDER_E_NOT_INITIALISED too early. @retval MENDER_E_ALREADY_ACTIVE too late.
 ///
@@ -79,6 +80,9 @@ pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mender_client_register_module(module: *const MenderUpdateModule) -> i32 {
     let register = || {
+        if !cfg!(feature = "modules") {
+            return Err(Error::Unsupported);
+        }
         // SAFETY: the caller's promise.
         let module = unsafe { raw::reference::<'static, MenderUpdateModule>(module) }?;
         // SAFETY: the caller's promise.
