@@ -12,6 +12,8 @@ mod report;
 mod run;
 mod surface;
 mod test;
+mod twister;
+mod zephyr;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,7 @@ cargo xtask <command>
   demo              a simulated device updates itself over TLS, loses power twice, falls back from a bad image
   bench             instructions and copies per byte of an artifact
   nopanic           proves that the firmware crates have no reachable panic and no heap
+  zephyr            the tests on Zephyr alone
   catalogue         which test covers which entry of the catalogue of hostile input
   docs [--check]    writes docs/errors.md and docs/events.md
   header [--check]  writes include/mender_mcu.h and include/mender_port.h
@@ -35,12 +38,12 @@ const TEST_HELP: &str = "\
 cargo xtask test [--quick]
 
 Runs everything there is to check: formatting, lints, all tests of the workspace, the catalogue of hostile input, generated
-documents, the proof that the firmware cannot panic, instructions per byte, and the demonstration. A failure does not stop
-what comes after it. What needs a tool that is not installed is skipped with a line that names the tool.
+documents, the proof that the firmware cannot panic, instructions per byte, the demonstration, and what `cargo xtask zephyr`
+runs. A failure does not stop what comes after it. What needs a tool that is not installed is skipped with a line that names the tool.
 
 The last line is `N passed, N failed, N skipped`; the exit code is 0 when nothing failed.
 
-  --quick   a minute or two: without the cross build, the measurements, the power cuts by SIGKILL and the demonstration
+  --quick   a minute or two: without the cross build, the measurements, the power cuts by SIGKILL, the demonstration and Zephyr
 ";
 
 const DEMO_HELP: &str = "\
@@ -68,6 +71,17 @@ index added the link fails. For thumbv7em-none-eabi where a toolchain can build 
 rust-src), and for this machine.
 
   --sizes   prints the sections of the linked client and its largest functions instead
+";
+
+const ZEPHYR_HELP: &str = "\
+cargo xtask zephyr
+
+The part of `cargo xtask test` that needs a Zephyr 4.3 workspace: the ports' tests and whole updates on native_sim (T1), the ports'
+tests on qemu_x86 (T2), updates with MCUboot itself in QEMU (T3), and builds for boards (T4).
+
+The workspace is that of ZEPHYR_BASE, else the west workspace this repository is in, else that of CMake's package registry
+(`west zephyr-export`). The compiler is that of ZEPHYR_TOOLCHAIN_VARIANT or of the Zephyr SDK, else the distribution's: gcc,
+i686-linux-gnu-gcc and arm-none-eabi-gcc.
 ";
 
 const CATALOGUE_HELP: &str = "\
@@ -104,6 +118,7 @@ fn main() -> ExitCode {
         "demo" => DEMO_HELP,
         "bench" => BENCH_HELP,
         "nopanic" => NOPANIC_HELP,
+        "zephyr" => ZEPHYR_HELP,
         "catalogue" => CATALOGUE_HELP,
         "docs" => DOCS_HELP,
         "header" => HEADER_HELP,
@@ -130,6 +145,11 @@ fn main() -> ExitCode {
             report.close()
         }
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
+        ("zephyr", []) => {
+            let mut report = Report::default();
+            zephyr::steps(&mut report);
+            report.close()
+        }
         ("catalogue", []) => single("catalogue", catalogue::check),
         ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
         ("docs", []) => single("docs", docs::write),

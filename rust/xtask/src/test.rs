@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::report::{Outcome, Report};
 use crate::run::{cargo, find, output, root};
-use crate::{bench, catalogue, demo, docs, nopanic};
+use crate::{bench, catalogue, demo, docs, nopanic, zephyr};
 
 /// Programs that judge our work from outside, and where they come from.
 const JUDGES: [(&str, &str, &str); 5] = [
@@ -36,10 +36,6 @@ pub(crate) fn all(quick: bool) -> ExitCode {
     report.step("catalogue", catalogue::check);
     report.step("docs", docs::check);
     nopanic::steps(&mut report, quick);
-    report.skip(
-        "Zephyr",
-        "tests/twister and tests/native_sim are not run by this command yet; tests/README.md says how",
-    );
     if !quick {
         match bench::missing() {
             Some(missing) => report.skip("bench", &missing),
@@ -47,6 +43,7 @@ pub(crate) fn all(quick: bool) -> ExitCode {
         }
         report.step("demo", demo::check);
         report.step("sigkill", demo::sigkill);
+        zephyr::steps(&mut report);
     }
     report.close()
 }

@@ -2,6 +2,7 @@
 #include "flash.h"
 
 #include <mender_port.h>
+#include <string.h>
 #include <zephyr/dfu/mcuboot.h>
 #include <zephyr/ztest.h>
 
@@ -105,6 +106,64 @@ ZTEST(slot, test_a_failed_write_is_final_until_the_next_begin)
 	zassert_equal(mender_port_slot_finish(), -EIO);
 	zassert_ok(mender_port_slot_begin(SIZE));
 	zassert_true(write_some(0, 512) > 0);
+}
+
+ZTEST(slot, test_reading_back_tells_what_is_on_flash)
+{
+	uint32_t offset = 0;
+	uint8_t byte;
+
+	zassert_ok(mender_port_slot_begin(SIZE));
+	/* The second block is torn, and the driver does not know. */
+	flash_cut_write(2, 256);
+	while (offset < 1024) {
+		offset += write_some(offset, 512);
+	}
+	flash_power_on();
+	assert_reads_back(0, 512 + 256);
+	zassert_ok(mender_port_slot_read(512 + 256, &byte, 1));
+	zassert_equal(byte, 0xff);
+}
+
+ZTEST(slot, test_a_swap_that_was_asked_for_is_off_after_the_next_begin)
+{
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_ok(mender_port_boot_request_swap());
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_TEST);
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
+}
+
+ZTEST(slot, test_the_largest_image_leaves_mcuboot_its_trailer)
+{
+	const uint32_t slot_size = FIXED_PARTITION_SIZE(slot1_partition);
+	/* Three status entries for each page, four flags and a magic number. */
+	const uint32_t trailer = (3 * slot_size / PAGE + 4) * 8 + 16;
+	static uint8_t chunk[512];
+	uint32_t size = slot_size;
+	const struct flash_area *area;
+	uint8_t byte;
+
+	memset(chunk, 0, sizeof(chunk));
+	while (size > slot_size / 2 && mender_port_slot_begin(size) == -ENOSPC) {
+		size -= 8;
+	}
+	zassert_true(size > slot_size - 16 * PAGE, "only %u of %u", size, slot_size);
+	for (uint32_t offset = 0; offset < size;) {
+		const int32_t taken = mender_port_slot_write(chunk, MIN(sizeof(chunk), size - offset));
+
+		zassert_true(taken > 0, "%d", taken);
+		offset += taken;
+	}
+	zassert_ok(mender_port_slot_finish());
+	zassert_ok(flash_area_open(SLOT1, &area));
+	for (uint32_t offset = slot_size - trailer; offset < slot_size; offset++) {
+		zassert_ok(flash_area_read(area, offset, &byte, 1));
+		zassert_not_equal(byte, 0, "the image goes up to %u", offset);
+	}
+	flash_area_close(area);
+	zassert_ok(mender_port_boot_request_swap());
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_TEST);
 }
 
 ZTEST(slot, test_invalidating_takes_one_page_per_call_and_disarms_first)

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is run where there is a Zephyr workspace: the tiers T1 to T4 of the tests.
+//!
+//! [`STEPS`] is the one list. A step that lacks a tool becomes a line that names it, and nothing else.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::report::{Outcome, Report};
+use crate::run::{cargo, clean, find, output, root, target_dir};
+use crate::twister::{Scenario, twister};
+
+/// One line of the report.
+struct Step {
+    /// Tier and what it shows.
+    name: &'static str,
+    /// What it compiles for.
+    chip: Chip,
+    /// Programs it needs beside the compiler, and where they come from.
+    tools: &'static [(&'static str, &'static str)],
+    run: fn(&Zephyr) -> Outcome,
+}
+
+const QEMU_X86: (&str, &str) = ("qemu-system-i386", "apt install qemu-system-x86");
+
+/// Suites that run, and how many cases each has. Whoever adds a case says so here.
+const SUITES: &[Scenario] = &[Scenario::runs("port", "mender_mcu.port", 39)];
+
+/// All of it, in the order it is run in.
+const STEPS: &[Step] = &[
+    Step {
+        name: "T1 twister native_sim",
+        chip: Chip::Native,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "native_sim/native/64", SUITES),
+    },
+    Step { name: "T1 updates native_sim", chip: Chip::Native, tools: &[], run: updates },
+    Step {
+        name: "T2 twister qemu_x86",
+        chip: Chip::Ia32,
+        tools: &[QEMU_X86],
+        run: |zephyr| twister(zephyr, "qemu_x86/atom", SUITES),
+    },
+    Step {
+        name: "T4 samples/ota",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&ca()]),
+    },
+];
+
+/// Runs what can be run.
+pub(crate) fn steps(report: &mut Report) {
+    let base = match base() {
+        Ok(base) => base,
+        Err(why) => return report.skip("T1, T2, T3, T4", &why),
+    };
+    report.skip("T3", "there is no test yet that runs MCUboot itself");
+    for step in STEPS {
+        match Zephyr::new(&base, step.chip).and_then(|zephyr| present(step.tools).map(|()| zephyr)) {
+            Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
+            Err(missing) => report.skip(step.name, &missing),
+        }
+    }
+}
+
+fn present(tools: &[(&str, &str)]) -> Result<(), String> {
+    let needed =
+        [("cmake", "apt install cmake"), ("ninja", "apt install ninja-build"), ("dtc", "apt install dtc")];
+    for (program, from) in needed.iter().chain(tools) {
+        find(program).ok_or_else(|| format!("no {program} ({from})"))?;
+    }
+    Ok(())
+}
+
+/// The `zephyr` folder, by the three ways in which Zephyr itself is found.
+fn base() -> Result<PathBuf, String> {
+    let named = std::env::var_os("ZEPHYR_BASE").map(PathBuf::from);
+    let found = named.or_else(in_workspace).or_else(registered);
+    let base =
+        found.ok_or("no Zephyr found (ZEPHYR_BASE, west workspace, CMake package registry)".to_owned())?;
+    let version = std::fs::read_to_string(base.join("VERSION"))
+        .map_err(|error| format!("{} is no Zephyr: VERSION: {error}", base.display()))?;
+    let part = |name: &str| {
+        let line = version.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or("", |rest| rest.trim_start_matches([' ', '='])).to_owned()
+    };
+    match (part("VERSION_MAJOR"), part("VERSION_MINOR")) {
+        (major, minor) if major == "4" && minor == "3" => Ok(base),
+        (major, minor) => Err(format!("{} is Zephyr {major}.{minor}, not 4.3", base.display())),
+    }
+}
+
+/// This repository is in a west workspace.
+fn in_workspace() -> Option<PathBuf> {
+    let here = root();
+    let top = here.ancestors().find(|folder| folder.join(".west/config").is_file())?;
+    let config = std::fs::read_to_string(top.join(".west/config")).ok()?;
+    let lines = config.lines().skip_while(|line| line.trim() != "[zephyr]");
+    let named = lines.skip(1).find_map(|line| line.trim().strip_prefix("base"));
+    Some(top.join(named.map_or("zephyr", |rest| rest.trim_start_matches([' ', '=']))))
+}
+
+/// `west zephyr-export` leaves a file with the path of Zephyr's CMake package.
+fn registered() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("HOME")?).join(".cmake/packages/Zephyr");
+    let mut packages = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    packages.find_map(|package| {
+        let path = std::fs::read_to_string(package).ok()?;
+        let base = Path::new(path.trim()).ancestors().nth(3)?;
+        base.join("VERSION").is_file().then(|| base.to_path_buf())
+    })
+}
+
+/// What is compiled for.
+#[derive(Clone, Copy)]
+pub(crate) enum Chip {
+    Native,
+    Ia32,
+    Arm,
+}
+
+/// A Zephyr workspace and a compiler.
+pub(crate) struct Zephyr {
+    pub(crate) base: PathBuf,
+    env: Vec<(&'static str, OsString)>,
+    /// Options of twister, where it would refuse the compiler.
+    pub(crate) options: &'static [&'static str],
+}
+
+impl Zephyr {
+    /// What the user has chosen, else a compiler of the distribution.
+    fn new(base: &Path, chip: Chip) -> Result<Self, String> {
+        let base = base.to_path_buf();
+        let ours = ["host", "cross-compile", "gnuarmemb"];
+        let chosen = std::env::var("ZEPHYR_TOOLCHAIN_VARIANT");
+        if chosen.is_ok_and(|variant| !ours.contains(&variant.as_str())) || has_sdk() {
+            return Ok(Self { base, env: Vec::new(), options: &[] });
+        }
+        let sdk = "and no Zephyr SDK";
+        let (env, options): (_, &[_]) = match chip {
+            Chip::Native => {
+                find("gcc").ok_or(format!("no gcc {sdk}"))?;
+                (vec![("ZEPHYR_TOOLCHAIN_VARIANT", "host".into())], &["--force-toolchain"])
+            }
+            Chip::Ia32 => {
+                let gcc = find("i686-linux-gnu-gcc").ok_or(format!("no i686-linux-gnu-gcc {sdk}"))?;
+                let prefix = gcc.with_file_name("i686-linux-gnu-").into_os_string();
+                let env =
+                    vec![("ZEPHYR_TOOLCHAIN_VARIANT", "cross-compile".into()), ("CROSS_COMPILE", prefix)];
+                // Zephyr's assembly does not say whether its stack is executable; a distribution's linker warns of that.
+                (env, &["--force-toolchain", "-x=EXTRA_LDFLAGS=-Wl,--no-warn-execstack"])
+            }
+            Chip::Arm => {
+                let gcc = find("arm-none-eabi-gcc").ok_or(format!("no arm-none-eabi-gcc {sdk}"))?;
+                let path = gcc.ancestors().nth(2).unwrap_or(&gcc).as_os_str().to_owned();
+                let env = vec![
+                    ("ZEPHYR_TOOLCHAIN_VARIANT", "gnuarmemb".into()),
+                    ("GNUARMEMB_TOOLCHAIN_PATH", path),
+                ];
+                (env, &["--force-toolchain"])
+            }
+        };
+        Ok(Self { base, env, options })
+    }
+
+    /// A program that uses Zephyr.
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = clean(program);
+        command.env("ZEPHYR_BASE", &self.base).env_remove("CROSS_COMPILE").envs(self.env.iter().cloned());
+        command
+    }
+
+    /// Builds an application anew, except for its cargo part. A warning that names one of our files is a failure.
+    fn build(&self, name: &str, source: &str, board: &str, options: &[&str]) -> Outcome {
+        let folder = scratch(name);
+        drop(std::fs::remove_dir_all(&folder));
+        let mut configure = self.command("cmake");
+        configure.args(["-GNinja", "-S", source, &format!("-DBOARD={board}"), &cargo_dir()]).args(options);
+        let configured = output(configure.arg("-B").arg(&folder));
+        if !configured.ok {
+            return Outcome::failed(configured.text);
+        }
+        let built = output(self.command("ninja").arg("-C").arg(&folder));
+        if !built.ok {
+            return Outcome::failed(built.text);
+        }
+        let ours = root().to_string_lossy().into_owned();
+        let is_ours = |line: &&str| line.contains("warning") && line.contains(&ours);
+        let lines = configured.text.lines().chain(built.text.lines());
+        Outcome::of(lines.filter(is_ours).collect::<Vec<_>>().join("\n"), "")
+    }
+}
+
+fn has_sdk() -> bool {
+    let registered =
+        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cmake/packages/Zephyr-sdk"));
+    std::env::var_os("ZEPHYR_SDK_INSTALL_DIR").is_some() || registered.is_some_and(|folder| folder.is_dir())
+}
+
+/// A folder for what is built.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    target_dir().join("zephyr").join(name)
+}
+
+/// One folder of cargo for all builds, so that the crates are compiled once for each target.
+pub(crate) fn cargo_dir() -> String {
+    format!("-DMENDER_MCU_CARGO_TARGET_DIR={}", scratch("cargo").display())
+}
+
+/// The CA that the samples are built with, and that the server of the tests has.
+fn ca() -> String {
+    format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", scratch("ca/ca.pem").display())
+}
+
+/// Whole updates of `samples/ota` over TLS.
+fn updates(zephyr: &Zephyr) -> Outcome {
+    let programs = ["build", "--locked", "-q", "-p", "mender-server", "-p", "mender-testkit"];
+    let built = output(&mut cargo(programs));
+    if !built.ok {
+        return Outcome::failed(built.text);
+    }
+    let script = |paths: &[(&str, PathBuf)]| {
+        let mut command = clean("python3");
+        command.arg("tests/native_sim/updates.py");
+        for (name, path) in paths {
+            command.arg(name).arg(path);
+        }
+        output(&mut command)
+    };
+    let server = ("--server", target_dir().join("debug/mender-server"));
+    let made = script(&[server.clone(), ("--make-ca", scratch("ca"))]);
+    if !made.ok {
+        return Outcome::failed(made.text);
+    }
+    if let failed @ Outcome::Failed { .. } =
+        zephyr.build("ota-native", "samples/ota", "native_sim/native/64", &[&ca()])
+    {
+        return failed;
+    }
+    let firmware = scratch("ota-native/zephyr/zephyr.exe");
+    let testkit = target_dir().join("debug/mender-testkit");
+    let ran = script(&[server, ("--firmware", firmware), ("--testkit", testkit), ("--ca", scratch("ca"))]);
+    let count = ran.text.lines().filter(|line| line.starts_with("ok ")).count();
+    match u32::try_from(count) {
+        Ok(count) if ran.ok && count > 0 => Outcome::Passed { count, note: format!("{count} updates") },
+        _ => Outcome::failed(ran.text),
+    }
+}

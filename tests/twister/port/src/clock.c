@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <mender_port.h>
+#include <zephyr/kernel.h>
+#include <zephyr/ztest.h>
+
+static void wake(struct k_timer *timer)
+{
+	ARG_UNUSED(timer);
+	mender_port_clock_wake();
+}
+
+static K_TIMER_DEFINE(alarm, wake, NULL);
+static atomic_t ticks;
+
+static void count(struct k_timer *timer)
+{
+	ARG_UNUSED(timer);
+	atomic_inc(&ticks);
+}
+
+static K_TIMER_DEFINE(ticker, count, NULL);
+
+static void before(void *fixture)
+{
+	ARG_UNUSED(fixture);
+	/* A wake that nobody has waited for yet. */
+	mender_port_clock_wake();
+	mender_port_clock_wait(1000);
+}
+
+ZTEST(clock, test_a_wait_takes_its_time)
+{
+	const uint64_t begun = mender_port_clock_now_ms();
+
+	mender_port_clock_wait(300);
+	const uint64_t took = mender_port_clock_now_ms() - begun;
+
+	zassert_true(took >= 300 && took < 600, "%u ms", (uint32_t)took);
+}
+
+ZTEST(clock, test_an_interrupt_ends_a_wait)
+{
+	const uint64_t begun = mender_port_clock_now_ms();
+
+	k_timer_start(&alarm, K_MSEC(50), K_NO_WAIT);
+	mender_port_clock_wait(10000);
+	zassert_true(mender_port_clock_now_ms() - begun < 1000);
+}
+
+ZTEST(clock, test_a_wake_before_the_wait_is_not_lost_and_counts_once)
+{
+	const uint64_t begun = mender_port_clock_now_ms();
+
+	mender_port_clock_wake();
+	mender_port_clock_wake();
+	mender_port_clock_wait(10000);
+	zassert_true(mender_port_clock_now_ms() - begun < 1000);
+	mender_port_clock_wait(200);
+	zassert_true(mender_port_clock_now_ms() - begun >= 200);
+}
+
+static void run_once(void *a, void *b, void *c)
+{
+	ARG_UNUSED(b);
+	ARG_UNUSED(c);
+	*(bool *)a = true;
+}
+
+ZTEST(clock, test_the_shortest_wait_lets_others_of_the_same_priority_run)
+{
+	static K_THREAD_STACK_DEFINE(stack, 2048);
+	static struct k_thread thread;
+	bool ran = false;
+
+	k_thread_create(&thread, stack, K_THREAD_STACK_SIZEOF(stack), run_once, &ran, NULL, NULL,
+			k_thread_priority_get(k_current_get()), 0, K_NO_WAIT);
+	mender_port_clock_wait(1);
+	zassert_true(ran);
+	k_thread_join(&thread, K_FOREVER);
+}
+
+ZTEST(clock, test_no_interrupt_comes_between_lock_and_unlock)
+{
+	k_timer_start(&ticker, K_MSEC(1), K_MSEC(1));
+	k_busy_wait(20 * USEC_PER_MSEC);
+	zassert_true(atomic_get(&ticks) > 0, "the timer does not tick");
+	const uint32_t key = mender_port_lock();
+	const atomic_val_t before_it = atomic_get(&ticks);
+
+	k_busy_wait(20 * USEC_PER_MSEC);
+	const atomic_val_t after_it = atomic_get(&ticks);
+
+	mender_port_unlock(key);
+	k_busy_wait(20 * USEC_PER_MSEC);
+	k_timer_stop(&ticker);
+	zassert_equal(before_it, after_it);
+	zassert_true(atomic_get(&ticks) > after_it, "interrupts stay off");
+}
+
+ZTEST(clock, test_an_unset_wall_clock_is_not_taken_for_a_time)
+{
+	zassert_equal(mender_port_clock_unix_ms(), 0);
+}
+
+ZTEST_SUITE(clock, NULL, NULL, before, NULL, NULL);
