@@ -5,6 +5,7 @@
 //! 15xx ports, 19xx internal. The C ABI returns them negated. Numbers are kept in records and logs on devices:
 //! never reuse one; a retired number stays as a comment.
 
+use crate::text;
 use core::ffi::CStr;
 
 macro_rules! errors {
@@ -18,7 +19,7 @@ macro_rules! errors {
 
         // Rows by place rather than a match by number: a third of the flash.
         const NUMBERS: &[u16] = &[$($number),+];
-        const TEXTS: &[&str] = &[$(concat!($text, "\0")),+];
+        const TEXTS: &str = concat!($($text, "\0"),+);
 
         impl Error {
             /// Every error, in the order of the table.
@@ -27,6 +28,12 @@ macro_rules! errors {
             #[allow(clippy::as_conversions, reason = "the place of a variant, which has no other name")]
             const fn row(self) -> usize {
                 self as usize
+            }
+
+            /// The error at that place of the table. (The compiler sees that this is the identity; [`Error::ALL`] would be linked.)
+            fn at(row: usize) -> Option<Error> {
+                $(if row == Error::$name.row() { return Some(Error::$name); })+
+                None
             }
 
             /// The stable number, 1000…1999.
@@ -38,17 +45,13 @@ macro_rules! errors {
             /// One line for a person, without a final stop.
             #[must_use]
             pub fn text(self) -> &'static str {
-                self.text_and_nul().trim_end_matches('\0')
+                text::nth(TEXTS, self.row())
             }
 
             /// The same text as C reads it.
             #[must_use]
             pub fn c_text(self) -> &'static CStr {
-                CStr::from_bytes_with_nul(self.text_and_nul().as_bytes()).unwrap_or_default()
-            }
-
-            fn text_and_nul(self) -> &'static str {
-                TEXTS.get(self.row()).copied().unwrap_or_default()
+                text::nth_for_c(TEXTS, self.row())
             }
 
             /// Why it happens and what to do, for `docs/errors.md`. Not linked into firmware, which does not call it.
@@ -66,8 +69,7 @@ macro_rules! errors {
             /// The error of that number, if the table has it.
             #[must_use]
             pub fn from_number(number: u16) -> Option<Error> {
-                let row = NUMBERS.iter().position(|n| *n == number)?;
-                Error::ALL.get(row).copied()
+                Error::at(NUMBERS.iter().position(|n| *n == number)?)
             }
         }
     };

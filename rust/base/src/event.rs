@@ -5,7 +5,7 @@
 //! In a text `{a}` and `{b}` are the integers, `{s}` is the text and `{e}` is the text of the error whose number is `a`.
 
 use crate::Error;
-use crate::text::Decimal;
+use crate::text::{self, Decimal};
 
 /// How grave. `Error`: a deployment is lost or a person is needed. `Warning`: it is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,33 +44,41 @@ macro_rules! events {
         }
 
         // Rows by place rather than a match by number: a third of the flash.
-        const ROWS: &[(&str, u16, Level)] = &[$(($text, $number, Level::$level)),+];
+        const NUMBERS: &[u8] = &[$($number),+];
+        const LEVELS: &[Level] = &[$(Level::$level),+];
+        const TEXTS: &str = concat!($($text, "\0"),+);
 
         impl Event {
             /// Every event, in the order of the table.
             pub const ALL: &'static [Event] = &[$(Event::$name),+];
 
             #[allow(clippy::as_conversions, reason = "the place of a variant, which has no other name")]
-            fn row(self) -> (&'static str, u16, Level) {
-                ROWS.get(self as usize).copied().unwrap_or(("", 0, Level::Debug))
+            const fn row(self) -> usize {
+                self as usize
+            }
+
+            /// The event at that place of the table. (The compiler sees that this is the identity; [`Event::ALL`] would be linked.)
+            fn at(row: usize) -> Option<Event> {
+                $(if row == Event::$name.row() { return Some(Event::$name); })+
+                None
             }
 
             /// The stable number.
             #[must_use]
             pub fn number(self) -> u16 {
-                self.row().1
+                NUMBERS.get(self.row()).copied().unwrap_or_default().into()
             }
 
             /// How grave.
             #[must_use]
             pub fn level(self) -> Level {
-                self.row().2
+                LEVELS.get(self.row()).copied().unwrap_or(Level::Debug)
             }
 
             /// The text with its place holders.
             #[must_use]
             pub fn text(self) -> &'static str {
-                self.row().0
+                text::nth(TEXTS, self.row())
             }
 
             /// The name in the table.
@@ -82,8 +90,7 @@ macro_rules! events {
             /// The event of that number, if the table has it.
             #[must_use]
             pub fn from_number(number: u16) -> Option<Event> {
-                let row = ROWS.iter().position(|row| row.1 == number)?;
-                Event::ALL.get(row).copied()
+                Event::at(NUMBERS.iter().position(|n| u16::from(*n) == number)?)
             }
         }
     };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bounded text and numbers as text, without `core::fmt`.
 
+use core::ffi::CStr;
+
 /// Text of at most `N` bytes.
 pub type Text<const N: usize> = heapless::String<N>;
 
@@ -10,6 +12,22 @@ pub fn text<const N: usize>(s: &str) -> Option<Text<N>> {
     let mut t = Text::new();
     t.push_str(s).ok()?;
     Some(t)
+}
+
+/// The `n`th of texts that each end with NUL, with its NUL; empty past the last. One string and no table of pointers: 8 bytes less a text.
+#[inline(never)]
+pub(crate) fn nth_for_c(texts: &'static str, n: usize) -> &'static CStr {
+    let mut rest = texts.as_bytes();
+    for _ in 0..n {
+        let len = CStr::from_bytes_until_nul(rest).map_or(rest.len(), |text| text.to_bytes_with_nul().len());
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    CStr::from_bytes_until_nul(rest).unwrap_or_default()
+}
+
+/// The same without its NUL.
+pub(crate) fn nth(texts: &'static str, n: usize) -> &'static str {
+    nth_for_c(texts, n).to_str().unwrap_or_default()
 }
 
 /// Decimal digits of a number, at most 20.

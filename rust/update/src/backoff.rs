@@ -28,13 +28,21 @@ impl Backoff {
     }
 }
 
+/// 1 %, in 2^-32.
+const HUNDREDTH: u32 = 42_949_672;
+
+/// `n` · `part` / 2^32, rounded down. (One instruction: no overflow to look for, no division.)
+#[must_use]
+pub(crate) fn fraction(n: u32, part: u32) -> u32 {
+    let [_, _, _, _, high @ ..] = u64::from(n).wrapping_mul(part.into()).to_le_bytes();
+    u32::from_le_bytes(high)
+}
+
 /// `ms` plus 0…`percent` % of it, by `random`.
 #[must_use]
 pub fn jittered(ms: u32, percent: u32, random: u32) -> u32 {
-    let span = u64::from(ms).saturating_mul(percent.into());
-    // random / 2^32 of the span, in hundredths.
-    let extra = span.saturating_mul(random.into()).wrapping_shr(32).checked_div(100).unwrap_or(0);
-    ms.saturating_add(u32::try_from(extra).unwrap_or(0))
+    let share = HUNDREDTH.saturating_mul(percent);
+    ms.saturating_add(fraction(ms, fraction(share, random)))
 }
 
 #[cfg(test)]

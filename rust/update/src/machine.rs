@@ -8,6 +8,7 @@
 
 mod failing;
 
+use crate::backoff::fraction;
 use crate::event::{Action, Event, Report, Running, Timing};
 use crate::{Backoff, Checkpoint, Kind, Phase, jittered};
 use mender_base::words::{ModuleState, Progress, Stage as Ask, Verdict};
@@ -584,5 +585,5 @@ fn after(now_ms: u64, ms: u32) -> u64 {
 
 /// A random time in 0…`ms`.
 fn spread(ms: u32, random: u32) -> u64 {
-    u64::from(ms).saturating_mul(random.into()).wrapping_shr(32)
+    fraction(ms, random).into()
 }
