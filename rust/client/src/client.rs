@@ -286,7 +286,8 @@ impl<'b, P: Platform> Client<'b, P> {
     fn begin(&mut self, action: Action, now_ms: u64) {
         let cx = &mut self.cx;
         match action {
-            Action::Wait { until_ms } => {
+            Action::Wait => {
+                let until_ms = self.machine.wake_at_ms();
                 if until_ms.saturating_sub(now_ms) > KEEP_MS {
                     cx.close(Channel::Api);
                 }
@@ -358,7 +359,7 @@ impl<'b, P: Platform> Client<'b, P> {
                 return Step::Again;
             }
             // These take several steps and are not left to this function.
-            Action::Wait { .. } | Action::Check | Action::Report(_) | Action::Probe | Action::Download => {
+            Action::Wait | Action::Check | Action::Report(_) | Action::Probe | Action::Download => {
                 return Step::Done(action);
             }
         };

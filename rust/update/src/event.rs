@@ -127,11 +127,8 @@ pub enum Event<'a> {
 /// What to do next. One at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing until then (ms since boot).
-    Wait {
-        /// Time to wake.
-        until_ms: u64,
-    },
+    /// Nothing until [`Machine::wake_at_ms`](crate::Machine::wake_at_ms).
+    Wait,
     /// Ask the server for a deployment.
     Check,
     /// Send the inventory if it changed, or always after [`Machine::inventory_due`].

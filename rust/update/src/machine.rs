@@ -3,58 +3,18 @@
 
 #![allow(
     clippy::wildcard_enum_match_arm,
-    reason = "`stage_action` and `fail` name every stage; the others speak of the few in which their event can come"
+    reason = "the table of stages has all of them; what is here speaks of the few that are special"
 )]
 
+mod boot;
 mod failing;
+mod stages;
 
-use crate::backoff::fraction;
-use crate::event::{Action, Event, Report, Running, Timing};
+use crate::event::{Action, Event, Report, Timing};
 use crate::{Backoff, Checkpoint, Kind, Phase, jittered};
-use mender_base::words::{ModuleState, Progress, Stage as Ask, Verdict};
+use mender_base::words::{Progress, Verdict};
 use mender_base::{Error, Status, limits};
-
-/// What the machine waits for: each stage is named by the action it has given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Idle,
-    Checking,
-    Inventory,
-    SaveDownload,
-    ReportDownloading,
-    Download,
-    AskInstall,
-    ReportInstalling,
-    SaveInstall,
-    Install,
-    AskReboot,
-    ReportRebooting,
-    Arm,
-    SaveVerifyReboot,
-    ModuleReboot,
-    Reboot,
-    VerifyReboot,
-    Probe,
-    AskCommit,
-    SaveCommit,
-    Commit,
-    SaveSuccess,
-    ReportSuccess,
-    Disarm,
-    SaveRollback,
-    Rollback,
-    SaveRollbackReboot,
-    ModuleRollbackReboot,
-    RollbackReboot,
-    SaveBoot,
-    VerifyRollback,
-    Failure,
-    SaveFailure,
-    ReportFailure,
-    UploadLog,
-    Cleanup,
-    SaveIdle,
-}
+use stages::{Does, Stage};
 
 /// The state machine. It owns the checkpoint; the loop writes it to flash when told to [`Action::Save`].
 pub struct Machine {
@@ -63,6 +23,10 @@ pub struct Machine {
     /// Intervals and limits; may be changed while idle.
     pub timing: Timing,
     stage: Stage,
+    /// Time and randomness of the event in hand.
+    now_ms: u64,
+    random: u32,
+    wake_at_ms: u64,
     check_at_ms: u64,
     inventory_at_ms: u64,
     hold_until_ms: u64,
@@ -78,7 +42,7 @@ pub struct Machine {
 }
 
 /// How soon a pending module or self-test is called again.
-const PENDING_MS: u64 = 100;
+const PENDING_MS: u32 = 100;
 
 impl Machine {
     /// A machine for the checkpoint that was on flash. [`Machine::boot`] comes next.
@@ -88,6 +52,9 @@ impl Machine {
             checkpoint,
             timing,
             stage: Stage::Idle,
+            now_ms: 0,
+            random: 0,
+            wake_at_ms: 0,
             check_at_ms: 0,
             inventory_at_ms: 0,
             hold_until_ms: 0,
@@ -97,71 +64,6 @@ impl Machine {
             fresh: false,
             deferred: false,
             inconsistent: false,
-        }
-    }
-
-    /// The first action after a start of the device: the boot table.
-    #[must_use]
-    pub fn boot(&mut self, running: Running, now_ms: u64, random: u32) -> Action {
-        let first = now_ms.saturating_add(spread(self.timing.first_check_ms, random));
-        (self.boot_ms, self.check_at_ms, self.inventory_at_ms) = (now_ms, first, first);
-        let c = &mut self.checkpoint;
-        if c.phase != Phase::Idle {
-            c.reboots = c.reboots.saturating_add(1);
-        }
-        let image = c.kind == Kind::Image;
-        let can_revert = running.can_revert && !running.confirmed;
-        let bounded = c.reboots <= limits::REBOOTS_MAX;
-        if image && !running.can_revert {
-            c.supports_rollback = false;
-        }
-        match (c.phase, image) {
-            (Phase::Idle, _) => self.enter(Stage::Idle),
-            // The offer is taken up again if the server still makes it.
-            (Phase::Download, _) => self.enter(Stage::Checking),
-            (Phase::Install | Phase::VerifyReboot, true) if running.new => {
-                c.supports_rollback &= can_revert;
-                c.phase = Phase::VerifyReboot;
-                self.enter(if can_revert { Stage::VerifyReboot } else { Stage::SaveBoot });
-            }
-            (Phase::Install, true) => self.fail_at(Stage::Arm, Error::Interrupted),
-            (Phase::VerifyReboot, true) => {
-                let reason = if running.refused { Error::Refused } else { Error::Reverted };
-                // A client that was started anew without a reset finds the swap still armed.
-                self.fail_at(Stage::Arm, reason);
-            }
-            (Phase::Commit, true) if running.new => self.enter(Stage::Commit),
-            (Phase::Commit, true) => self.fail_at(Stage::Download, Error::CommitLost),
-            (Phase::SuccessPending, _) => self.enter(Stage::ReportSuccess),
-            (Phase::Rollback | Phase::FailurePending, true) if running.new && can_revert && bounded => {
-                self.enter(Stage::SaveRollback);
-            }
-            (Phase::Rollback, true) if running.new => self.give_up(Error::RollbackFailed),
-            (Phase::Rollback, true) => self.enter(Stage::Failure),
-            // MCUboot ends an image that restarts for ever, if it can. All else that does is ended by counting on flash.
-            (Phase::Install | Phase::VerifyReboot | Phase::Commit | Phase::Rollback, false)
-            | (Phase::RollbackReboot, _) => self.enter(Stage::SaveBoot),
-            (Phase::FailurePending, _) => self.enter(Stage::ReportFailure),
-        }
-        self.act(now_ms)
-    }
-
-    /// The boot table where MCUboot cannot help, once the restart is counted.
-    fn resume(&mut self) {
-        if self.checkpoint.reboots > limits::REBOOTS_MAX {
-            return self.give_up(Error::LoopDetected);
-        }
-        match self.checkpoint.phase {
-            Phase::Install => self.fail_at(Stage::Install, Error::Interrupted),
-            Phase::VerifyReboot if self.checkpoint.kind == Kind::Image || self.checkpoint.reboots <= 1 => {
-                self.enter(Stage::VerifyReboot);
-            }
-            // A second restart ends a module's trial, as MCUboot does with an image.
-            Phase::VerifyReboot => self.fail_at(Stage::VerifyReboot, Error::Interrupted),
-            Phase::Rollback => self.enter(Stage::Rollback),
-            Phase::RollbackReboot => self.enter(Stage::VerifyRollback),
-            // The commit may have run or not: Mender undoes it.
-            _ => self.fail_at(Stage::Commit, Error::Interrupted),
         }
     }
 
@@ -190,6 +92,12 @@ impl Machine {
         after(self.boot_ms, self.timing.commit_deadline_ms)
     }
 
+    /// Until when [`Action::Wait`] waits, in ms since boot.
+    #[must_use]
+    pub const fn wake_at_ms(&self) -> u64 {
+        self.wake_at_ms
+    }
+
     /// Asks for a check as soon as possible. Does not pass a server's `Retry-After`.
     pub fn check_now(&mut self, now_ms: u64) {
         self.check_at_ms = now_ms.max(self.hold_until_ms);
@@ -203,48 +111,56 @@ impl Machine {
     /// Takes what happened and says what to do next.
     #[must_use]
     pub fn next(&mut self, event: Event<'_>, now_ms: u64, random: u32) -> Action {
-        let wait_until_ms = match event {
-            Event::Woke => self.woke(now_ms),
-            Event::Offered { id, artifact_name, usable } => {
-                self.offered(id, artifact_name, usable, now_ms, random)
-            }
+        (self.now_ms, self.random) = (now_ms, random);
+        let then = match event {
+            Event::Woke => self.woke(),
+            Event::Offered { id, artifact_name, usable } => self.offered(id, artifact_name, usable),
             Event::NothingOffered => {
                 self.backoff.reset();
-                self.not_offered(now_ms, random)
+                self.not_offered()
             }
-            Event::Conflict => self.not_offered(now_ms, random),
-            Event::CheckFailed { retry_after_ms } => self.check_failed(retry_after_ms, now_ms, random),
+            Event::Conflict => self.not_offered(),
+            Event::CheckFailed { retry_after_ms } => self.check_failed(retry_after_ms),
             Event::InventorySent => {
-                self.inventory_at_ms = after(now_ms, jittered(self.timing.inventory_ms, 20, random));
+                self.inventory_at_ms = self.jittered(self.timing.inventory_ms, 20);
                 self.go(Stage::Idle)
             }
             Event::InventoryFailed { retry_after_ms } => {
-                self.inventory_at_ms = self.later(retry_after_ms, now_ms, random);
+                self.inventory_at_ms = self.later(retry_after_ms);
                 self.go(Stage::Idle)
             }
-            Event::Saved(result) => self.saved(result, now_ms),
-            Event::Reported(report) => self.reported(report, now_ms, random),
+            Event::Saved(result) => self.saved(result),
+            Event::Reported(report) => self.reported(report),
             Event::Downloaded => self.downloaded(),
             Event::DownloadFailed(reason) => self.failed(reason),
+            Event::Answered(Verdict::Approve) => {
+                self.deferred = false;
+                self.go_on()
+            }
+            Event::Answered(Verdict::Refuse) => self.failed(Error::ApplicationRefused),
             Event::Answered(Verdict::Defer) if !self.deferred => {
                 self.deferred = true;
                 return Action::Report(self.pause());
             }
-            Event::Answered(verdict) => self.answered(verdict, now_ms),
+            Event::Answered(Verdict::Defer) => self.wait(self.timing.defer_ms),
             Event::Installed { needs_reboot } => {
                 self.checkpoint.needs_reboot = needs_reboot;
                 self.go(if needs_reboot { Stage::AskReboot } else { Stage::AskCommit })
             }
-            Event::Ran(Ok(Progress::Pending)) => Some(now_ms.saturating_add(PENDING_MS)),
+            Event::Ran(Ok(Progress::Pending)) => self.wait(PENDING_MS),
             Event::Ran(Ok(Progress::Done)) => self.ran(),
             Event::Ran(Err(reason)) => self.run_failed(reason),
-            Event::LogUploaded => self.go(Stage::Cleanup),
-            Event::RebootReturned => self.reboot_returned(now_ms),
+            Event::LogUploaded => self.go_on(),
+            Event::RebootReturned => self.reboot_returned(),
         };
-        match wait_until_ms {
-            Some(at) if self.is_on_trial() => Action::Wait { until_ms: at.min(self.commit_deadline_ms()) },
-            Some(until_ms) => Action::Wait { until_ms },
-            None => self.act(now_ms),
+        match then {
+            Then::Act => self.act(),
+            Then::Wait => {
+                if self.is_on_trial() {
+                    self.wake_at_ms = self.wake_at_ms.min(self.commit_deadline_ms());
+                }
+                Action::Wait
+            }
         }
     }
 
@@ -253,181 +169,168 @@ impl Machine {
         self.stage = stage;
     }
 
-    fn go(&mut self, stage: Stage) -> Option<u64> {
+    fn go(&mut self, stage: Stage) -> Then {
         self.enter(stage);
-        None
+        Then::Act
     }
 
-    fn failed(&mut self, reason: Error) -> Option<u64> {
+    /// On to the stage that follows.
+    fn go_on(&mut self) -> Then {
+        self.go(self.side(self.stage.row().next))
+    }
+
+    fn failed(&mut self, reason: Error) -> Then {
         self.fail(reason);
-        None
+        Then::Act
+    }
+
+    fn wait(&mut self, ms: u32) -> Then {
+        self.wait_until(after(self.now_ms, ms))
+    }
+
+    fn wait_until(&mut self, at_ms: u64) -> Then {
+        self.wake_at_ms = at_ms;
+        Then::Wait
+    }
+
+    /// In `ms` and up to so many percent.
+    fn jittered(&self, ms: u32, percent: u32) -> u64 {
+        after(self.now_ms, jittered(ms, percent, self.random))
+    }
+
+    /// Of the two halves of a row, the one for the payload in hand.
+    fn side<T: Copy>(&self, [image, other]: [T; 2]) -> T {
+        if self.checkpoint.kind == Kind::Image { image } else { other }
     }
 
     // ---- between deployments
 
-    fn woke(&mut self, now_ms: u64) -> Option<u64> {
-        if self.is_on_trial() && now_ms >= self.commit_deadline_ms() {
+    fn woke(&mut self) -> Then {
+        if self.is_on_trial() && self.now_ms >= self.commit_deadline_ms() {
             return self.failed(Error::CommitDeadline);
         }
         self.go(self.stage)
     }
 
-    fn offered(
-        &mut self,
-        id: &str,
-        artifact_name: &str,
-        usable: Result<(), Error>,
-        now_ms: u64,
-        random: u32,
-    ) -> Option<u64> {
-        self.check_at_ms = after(now_ms, jittered(self.timing.poll_ms, 20, random));
+    fn offered(&mut self, id: &str, artifact_name: &str, usable: Result<(), Error>) -> Then {
+        self.check_at_ms = self.jittered(self.timing.poll_ms, 20);
         self.deferred = false;
         let c = &mut self.checkpoint;
-        let mut usable = usable;
+        let (mut writes, mut reboots) = (0, 0);
+        let mut repeated = false;
         if c.phase == Phase::Download {
             if c.id != id {
                 // The server has moved on; it still hears what became of the old one. The new one is offered again.
-                self.check_now(now_ms);
+                self.check_now(self.now_ms);
                 return self.failed(Error::Interrupted);
             }
-            let (writes, reboots) = (c.writes, c.reboots);
-            usable = usable.and(c.begin(id, artifact_name));
-            (c.writes, c.reboots) = (writes, reboots);
-            if reboots > limits::REBOOTS_MAX {
-                usable = Err(Error::Interrupted);
-            }
+            (writes, reboots) = (c.writes, c.reboots);
         } else {
-            let repeated = c.failed_id == id && c.failures >= limits::FAILURES_MAX;
-            usable = usable.and(c.begin(id, artifact_name));
-            if repeated {
-                usable = Err(Error::RepeatedFailure);
-            }
+            repeated = c.failed_id == id && c.failures >= limits::FAILURES_MAX;
         }
+        let begun = c.begin(id, artifact_name);
+        (c.writes, c.reboots) = (writes, reboots);
+        let usable = match (repeated, reboots) {
+            (true, _) => Err(Error::RepeatedFailure),
+            (_, reboots) if reboots > limits::REBOOTS_MAX => Err(Error::Interrupted),
+            _ => usable.and(begun),
+        };
         self.enter(Stage::SaveDownload);
         if let Err(reason) = usable {
             self.fail(reason);
         }
-        None
+        Then::Act
     }
 
-    fn not_offered(&mut self, now_ms: u64, random: u32) -> Option<u64> {
-        self.check_at_ms = after(now_ms, jittered(self.timing.poll_ms, 20, random));
+    fn not_offered(&mut self) -> Then {
+        self.check_at_ms = self.jittered(self.timing.poll_ms, 20);
         if self.checkpoint.phase == Phase::Download {
             return self.failed(Error::Interrupted);
         }
         self.go(Stage::Idle)
     }
 
-    fn check_failed(&mut self, retry_after_ms: Option<u32>, now_ms: u64, random: u32) -> Option<u64> {
-        self.check_at_ms = self.later(retry_after_ms, now_ms, random);
+    fn check_failed(&mut self, retry_after_ms: Option<u32>) -> Then {
+        self.check_at_ms = self.later(retry_after_ms);
         // What kept the check from the server would keep the inventory too.
         self.inventory_at_ms = self.inventory_at_ms.max(self.check_at_ms);
         if self.checkpoint.phase == Phase::Download {
-            return Some(self.check_at_ms);
+            return self.wait_until(self.check_at_ms);
         }
         self.go(Stage::Idle)
     }
 
     /// When to try again: the server's word, within reason, or the back-off (protocol §8.2).
-    fn later(&mut self, retry_after_ms: Option<u32>, now_ms: u64, random: u32) -> u64 {
+    fn later(&mut self, retry_after_ms: Option<u32>) -> u64 {
         let t = &self.timing;
-        let backoff_ms = self.backoff.next_ms(t.retry_ms, t.retry_cap_ms, random);
-        let Some(ms) = retry_after_ms else { return after(now_ms, backoff_ms) };
-        self.hold_until_ms = after(now_ms, jittered(ms.clamp(1000, t.poll_ms.max(1000)), 10, random));
+        let backoff_ms = self.backoff.next_ms(t.retry_ms, t.retry_cap_ms, self.random);
+        let Some(ms) = retry_after_ms else { return after(self.now_ms, backoff_ms) };
+        self.hold_until_ms = self.jittered(ms.min(t.poll_ms).max(1000), 10);
         self.hold_until_ms
     }
 
     // ---- within a deployment
 
-    fn downloaded(&mut self) -> Option<u64> {
-        let kind = self.checkpoint.kind;
-        self.checkpoint.needs_reboot = kind == Kind::Image;
+    fn downloaded(&mut self) -> Then {
+        let c = &mut self.checkpoint;
+        c.needs_reboot = c.kind == Kind::Image;
         // Restarts during the download are not the new software's.
-        self.checkpoint.reboots = 0;
-        self.go(if kind == Kind::Nothing { Stage::SaveSuccess } else { Stage::AskInstall })
+        c.reboots = 0;
+        if c.kind == Kind::Nothing { self.go(Stage::SaveSuccess) } else { self.go_on() }
     }
 
     /// The action of the stage; stages with nothing to do for this kind of payload are passed over.
-    fn act(&mut self, now_ms: u64) -> Action {
+    fn act(&mut self) -> Action {
         loop {
-            if let Some(action) = self.stage_action(now_ms) {
+            if let Some(action) = self.stage_action() {
                 return action;
             }
         }
     }
 
     /// `None`: the stage was passed over, look again. Every pass moves on towards an end, so this is soon over.
-    fn stage_action(&mut self, now_ms: u64) -> Option<Action> {
-        let kind = self.checkpoint.kind;
-        Some(match self.stage {
-            Stage::Idle if now_ms >= self.check_at_ms => self.pass(Stage::Checking)?,
-            Stage::Idle if now_ms >= self.inventory_at_ms => self.pass(Stage::Inventory)?,
-            Stage::Idle => Action::Wait { until_ms: self.check_at_ms.min(self.inventory_at_ms) },
-            Stage::Checking => Action::Check,
-            Stage::Inventory => Action::SendInventory,
-            Stage::SaveDownload => self.save(Phase::Download)?,
-            Stage::ReportDownloading => Action::Report(Status::Downloading),
-            Stage::Download => Action::Download,
-            // Asked before it is reported, so that the last word at the server is not `pause_…`, and an abort meanwhile is heard.
-            Stage::AskInstall => Action::Ask(Ask::Install),
-            Stage::ReportInstalling => Action::Report(Status::Installing),
-            Stage::SaveInstall => self.save(Phase::Install)?,
-            Stage::Install => Action::Run(ModuleState::ArtifactInstall),
-            Stage::AskReboot => Action::Ask(Ask::Reboot),
-            Stage::ReportRebooting => Action::Report(Status::Rebooting),
-            Stage::Arm => Action::Arm,
-            Stage::SaveVerifyReboot => self.save(Phase::VerifyReboot)?,
-            Stage::ModuleReboot if kind == Kind::Module => Action::Run(ModuleState::ArtifactReboot),
-            Stage::ModuleReboot => self.pass(Stage::Reboot)?,
-            Stage::Reboot | Stage::RollbackReboot => Action::Reboot,
-            Stage::VerifyReboot if kind == Kind::Module => Action::Run(ModuleState::ArtifactVerifyReboot),
-            Stage::VerifyReboot => Action::SelfTest,
-            Stage::Probe => {
-                if core::mem::take(&mut self.fresh) {
-                    self.probe_since_ms = now_ms;
-                }
-                Action::Probe
-            }
-            Stage::AskCommit => Action::Ask(Ask::Commit),
-            Stage::SaveCommit => self.save(Phase::Commit)?,
-            Stage::Commit => Action::Run(ModuleState::ArtifactCommit),
-            Stage::SaveSuccess => {
-                self.checkpoint.provides.commit();
-                self.save(Phase::SuccessPending)?
-            }
-            Stage::ReportSuccess => Action::Report(Status::Success),
-            Stage::Disarm => Action::Disarm,
-            Stage::SaveRollback => self.save(Phase::Rollback)?,
-            Stage::Rollback => Action::Run(ModuleState::ArtifactRollback),
-            Stage::SaveRollbackReboot => self.save(Phase::RollbackReboot)?,
-            Stage::ModuleRollbackReboot => Action::Run(ModuleState::ArtifactRollbackReboot),
-            Stage::VerifyRollback => Action::Run(ModuleState::ArtifactVerifyRollbackReboot),
-            Stage::SaveBoot => self.save(self.checkpoint.phase)?,
-            Stage::Failure if kind == Kind::Module && self.checkpoint.reboots <= limits::REBOOTS_MAX => {
-                Action::Run(ModuleState::ArtifactFailure)
-            }
-            Stage::Failure => self.pass(Stage::SaveFailure)?,
+    fn stage_action(&mut self) -> Option<Action> {
+        let c = &mut self.checkpoint;
+        let module = c.kind == Kind::Module;
+        let mut does = self.stage.row().does;
+        match self.stage {
+            Stage::Idle => return self.idle(),
+            Stage::ModuleReboot | Stage::Cleanup if !module => return self.pass(),
+            Stage::Failure if !module || c.reboots > limits::REBOOTS_MAX => return self.pass(),
+            Stage::VerifyReboot if !module => return Some(Action::SelfTest),
+            Stage::Probe if core::mem::take(&mut self.fresh) => self.probe_since_ms = self.now_ms,
+            Stage::SaveBoot => does = Does::Save(c.phase),
+            Stage::SaveSuccess => c.provides.commit(),
             // An aborted deployment has its final status already.
-            Stage::SaveFailure if self.checkpoint.reason == Some(Error::Aborted) && !self.inconsistent => {
-                self.pass(Stage::Cleanup)?
+            Stage::SaveFailure if c.reason == Some(Error::Aborted) && !self.inconsistent => {
+                self.enter(Stage::Cleanup);
+                return None;
             }
-            Stage::SaveFailure => {
-                self.mark_inconsistent();
-                self.save(Phase::FailurePending)?
-            }
-            Stage::ReportFailure => Action::Report(Status::Failure),
-            Stage::UploadLog => Action::UploadLog,
-            Stage::Cleanup if kind == Kind::Module => Action::Run(ModuleState::Cleanup),
-            Stage::Cleanup => self.pass(Stage::SaveIdle)?,
-            Stage::SaveIdle => {
-                self.checkpoint.end();
-                self.save(Phase::Idle)?
-            }
-        })
+            Stage::SaveFailure => self.mark_inconsistent(),
+            Stage::SaveIdle => c.end(),
+            _ => {}
+        }
+        match does {
+            Does::Say(action) => Some(action),
+            Does::Save(phase) => self.save(phase),
+        }
     }
 
-    fn pass(&mut self, stage: Stage) -> Option<Action> {
+    fn idle(&mut self) -> Option<Action> {
+        let stage = if self.now_ms >= self.check_at_ms {
+            Stage::Checking
+        } else if self.now_ms >= self.inventory_at_ms {
+            Stage::Inventory
+        } else {
+            self.wake_at_ms = self.check_at_ms.min(self.inventory_at_ms);
+            return Some(Action::Wait);
+        };
         self.enter(stage);
+        None
+    }
+
+    fn pass(&mut self) -> Option<Action> {
+        self.go_on();
         None
     }
 
@@ -445,69 +348,47 @@ impl Machine {
         Some(Action::Save)
     }
 
-    fn saved(&mut self, result: Result<(), Error>, now_ms: u64) -> Option<u64> {
-        let image = self.checkpoint.kind == Kind::Image;
+    fn saved(&mut self, result: Result<(), Error>) -> Then {
         // Where the deployment must end anyway, a store that fails does not keep it from ending: the server hears the truth,
         // and a restart finds the record before this one, whose row of the boot table leads here again.
-        let (next, goes_on) = match self.stage {
-            Stage::SaveDownload => (Stage::ReportDownloading, false),
-            Stage::SaveInstall => (if image { Stage::Arm } else { Stage::Install }, false),
-            Stage::SaveVerifyReboot => (Stage::ModuleReboot, false),
-            Stage::SaveCommit => (Stage::Commit, false),
-            Stage::SaveRollback if image => (Stage::RollbackReboot, true),
-            Stage::SaveRollback => (Stage::Rollback, true),
-            // Not without a record: restarts that are not counted would never end.
-            Stage::SaveRollbackReboot => (Stage::ModuleRollbackReboot, false),
+        // (Not so `SaveRollbackReboot`: restarts that are not counted would never end.)
+        let goes_on = match self.stage {
             Stage::SaveBoot => {
                 self.resume();
-                return None;
+                return Then::Act;
             }
-            Stage::SaveSuccess => (Stage::ReportSuccess, true),
-            Stage::SaveFailure => (Stage::ReportFailure, true),
-            _ => {
-                self.inventory_due(now_ms);
-                (Stage::Idle, true)
+            Stage::SaveIdle => {
+                self.inventory_due(self.now_ms);
+                true
             }
+            stage => matches!(stage, Stage::SaveRollback | Stage::SaveSuccess | Stage::SaveFailure),
         };
         self.backoff.reset();
         match result {
             Err(reason) if !goes_on => self.failed(reason),
-            Ok(()) | Err(_) => self.go(next),
+            Ok(()) | Err(_) => self.go_on(),
         }
     }
 
-    fn reported(&mut self, report: Report, now_ms: u64, random: u32) -> Option<u64> {
-        use Stage::{AskCommit, AskInstall, AskReboot, Probe, ReportFailure, ReportSuccess};
-        let image = self.checkpoint.kind == Kind::Image;
-        match (self.stage, report) {
-            (ReportSuccess, Report::Accepted | Report::Aborted) | (ReportFailure, Report::Aborted) => {
-                self.go(Stage::Cleanup)
-            }
-            (ReportFailure, Report::Accepted) => self.go(Stage::UploadLog),
-            (ReportSuccess | ReportFailure, Report::Failed { retry_after_ms }) => {
-                Some(self.later(retry_after_ms, now_ms, random))
-            }
-            (_, Report::Aborted) => self.failed(Error::Aborted),
-            (Probe, Report::Failed { retry_after_ms }) => {
-                let late = now_ms >= after(self.probe_since_ms, self.timing.probe_ms);
-                let at = self.later(retry_after_ms, now_ms, random);
-                if late || self.backoff.tries() >= self.timing.probe_tries {
+    fn reported(&mut self, report: Report) -> Then {
+        let probe = self.stage == Stage::Probe;
+        let last = matches!(self.stage, Stage::ReportSuccess | Stage::ReportFailure);
+        match report {
+            Report::Aborted if last => self.go(Stage::Cleanup),
+            Report::Aborted => self.failed(Error::Aborted),
+            Report::Failed { retry_after_ms } if last || probe => {
+                let at_ms = self.later(retry_after_ms);
+                let late = self.now_ms >= after(self.probe_since_ms, self.timing.probe_ms);
+                if probe && (late || self.backoff.tries() >= self.timing.probe_tries) {
                     return self.failed(Error::ServerUnreachable);
                 }
-                Some(at)
+                self.wait_until(at_ms)
             }
-            (Probe, Report::Accepted) => self.go(AskCommit),
-            // The pause is told; whether it was heard does not matter.
-            (AskInstall | AskReboot | AskCommit, Report::Accepted | Report::Failed { .. }) => {
-                Some(after(now_ms, self.timing.defer_ms))
-            }
-            (stage, Report::Accepted | Report::Failed { .. }) => self.go(match stage {
-                Stage::ReportDownloading => Stage::Download,
-                // An image is installed by arming the swap, a module's payload before the restart.
-                Stage::ReportInstalling if image => AskReboot,
-                Stage::ReportRebooting if !image => Stage::SaveVerifyReboot,
-                _ => Stage::SaveInstall,
-            }),
+            Report::Accepted | Report::Failed { .. } => match self.stage {
+                // The pause is told; whether it was heard does not matter.
+                Stage::AskInstall | Stage::AskReboot | Stage::AskCommit => self.wait(self.timing.defer_ms),
+                _ => self.go_on(),
+            },
         }
     }
 
@@ -519,71 +400,53 @@ impl Machine {
         }
     }
 
-    fn answered(&mut self, verdict: Verdict, now_ms: u64) -> Option<u64> {
-        match verdict {
-            Verdict::Approve => {
-                self.deferred = false;
-                self.go(match self.stage {
-                    Stage::AskInstall => Stage::ReportInstalling,
-                    Stage::AskReboot => Stage::ReportRebooting,
-                    _ => Stage::SaveCommit,
-                })
-            }
-            Verdict::Refuse => self.failed(Error::ApplicationRefused),
-            Verdict::Defer => Some(after(now_ms, self.timing.defer_ms)),
-        }
-    }
-
-    fn ran(&mut self) -> Option<u64> {
+    fn ran(&mut self) -> Then {
+        let c = &self.checkpoint;
         // Only what has restarted must restart again to be undone.
-        let restarted = self.checkpoint.needs_reboot && self.checkpoint.phase == Phase::Rollback;
-        self.go(match self.stage {
-            Stage::Arm => Stage::SaveVerifyReboot,
-            Stage::ModuleReboot => Stage::Reboot,
-            Stage::VerifyReboot => Stage::Probe,
-            Stage::Commit => Stage::SaveSuccess,
-            Stage::Rollback if restarted => Stage::SaveRollbackReboot,
-            Stage::ModuleRollbackReboot => Stage::RollbackReboot,
-            Stage::Failure => Stage::SaveFailure,
-            Stage::Cleanup => Stage::SaveIdle,
-            _ => Stage::Failure,
-        })
+        if self.stage == Stage::Rollback && c.needs_reboot && c.phase == Phase::Rollback {
+            return self.go(Stage::SaveRollbackReboot);
+        }
+        self.go_on()
     }
 
-    fn run_failed(&mut self, reason: Error) -> Option<u64> {
+    fn run_failed(&mut self, reason: Error) -> Then {
         match self.stage {
             // These are for the module's and the slot's own good: the deployment ends as it would have.
-            Stage::Failure => self.enter(Stage::SaveFailure),
-            Stage::Cleanup => self.enter(Stage::SaveIdle),
+            Stage::Failure | Stage::Cleanup => self.go_on(),
             // Without a way back nobody can say what will run after the next restart.
-            Stage::Disarm if !self.checkpoint.supports_rollback => self.give_up(reason),
-            Stage::Disarm => self.enter(Stage::Failure),
-            // What counts is whether the old software runs after it, as with Mender's own client.
-            Stage::ModuleRollbackReboot => self.enter(Stage::RollbackReboot),
-            Stage::VerifyRollback if self.checkpoint.reboots < limits::REBOOTS_MAX => {
-                self.enter(Stage::SaveRollbackReboot);
+            Stage::Disarm if !self.checkpoint.supports_rollback => {
+                self.give_up(reason);
+                Then::Act
             }
-            _ => self.fail(reason),
+            // What counts is whether the old software runs after it, as with Mender's own client.
+            Stage::Disarm | Stage::ModuleRollbackReboot => self.go_on(),
+            Stage::VerifyRollback if self.checkpoint.reboots < limits::REBOOTS_MAX => {
+                self.go(Stage::SaveRollbackReboot)
+            }
+            _ => self.failed(reason),
         }
-        None
     }
 
-    fn reboot_returned(&mut self, now_ms: u64) -> Option<u64> {
+    fn reboot_returned(&mut self) -> Then {
         let c = &mut self.checkpoint;
         c.reboots = c.reboots.saturating_add(1);
         if self.stage == Stage::RollbackReboot && c.reboots <= limits::REBOOTS_MAX {
             // Nothing but a restart leads back to the old software.
-            return Some(after(now_ms, self.timing.retry_ms));
+            return self.wait(self.timing.retry_ms);
         }
         self.failed(Error::RebootFailed)
     }
 }
 
-fn after(now_ms: u64, ms: u32) -> u64 {
-    now_ms.saturating_add(ms.into())
+/// What an event leads to.
+enum Then {
+    /// The action of the stage.
+    Act,
+    /// Nothing until [`Machine::wake_at_ms`].
+    Wait,
 }
 
-/// A random time in 0…`ms`.
-fn spread(ms: u32, random: u32) -> u64 {
-    fraction(ms, random).into()
+#[inline(never)]
+fn after(now_ms: u64, ms: u32) -> u64 {
+    now_ms.saturating_add(ms.into())
 }

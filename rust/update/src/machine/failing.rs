@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Leaving the way of success, from every stage.
 
+use super::stages::Undo;
 use super::{Machine, Stage};
-use crate::Kind;
 use mender_base::{Error, limits, text};
 
 impl Machine {
@@ -13,82 +13,27 @@ impl Machine {
 
     /// Leaves the way of success: what was done so far decides what must be undone.
     pub(super) fn fail(&mut self, reason: Error) {
-        // The first cause stays: later ones follow from it.
-        if self.checkpoint.reason.is_none() {
-            self.checkpoint.reason = Some(reason);
-        }
-        let image = self.checkpoint.kind == Kind::Image;
-        let undo = self.checkpoint.supports_rollback;
-        self.enter(match self.stage {
-            // Nothing is installed yet.
-            Stage::Idle
-            | Stage::Checking
-            | Stage::Inventory
-            | Stage::SaveDownload
-            | Stage::ReportDownloading
-            | Stage::Download
-            | Stage::AskInstall
-            | Stage::ReportInstalling
-            | Stage::SaveInstall => Stage::SaveFailure,
-            Stage::AskReboot | Stage::ReportRebooting if image => Stage::SaveFailure,
-            Stage::Arm | Stage::SaveVerifyReboot | Stage::ModuleReboot | Stage::Reboot if image => {
-                Stage::Disarm
-            }
-            // The record says Install: after a restart the module undoes it again.
-            Stage::Install | Stage::AskReboot | Stage::ReportRebooting if undo => Stage::Rollback,
-            // The record says, or may say, that the new software is to prove itself.
-            Stage::Arm
-            | Stage::SaveVerifyReboot
-            | Stage::ModuleReboot
-            | Stage::Reboot
-            | Stage::SaveBoot
-            | Stage::VerifyReboot
-            | Stage::Probe
-            | Stage::AskCommit
-            | Stage::SaveCommit
-            | Stage::Commit
-                if undo =>
-            {
-                Stage::SaveRollback
-            }
-            // It stays for want of a way back, or the way back failed or never ends.
-            Stage::Install
-            | Stage::AskReboot
-            | Stage::ReportRebooting
-            | Stage::Arm
-            | Stage::SaveVerifyReboot
-            | Stage::ModuleReboot
-            | Stage::Reboot
-            | Stage::SaveBoot
-            | Stage::VerifyReboot
-            | Stage::Probe
-            | Stage::AskCommit
-            | Stage::SaveCommit
-            | Stage::Commit
-            | Stage::SaveRollback
-            | Stage::Rollback
-            | Stage::SaveRollbackReboot
-            | Stage::ModuleRollbackReboot
-            | Stage::RollbackReboot
-            | Stage::VerifyRollback => return self.give_up(reason),
-            // Past all undoing.
-            Stage::SaveSuccess
-            | Stage::ReportSuccess
-            | Stage::Disarm
-            | Stage::Failure
-            | Stage::SaveFailure
-            | Stage::ReportFailure
-            | Stage::UploadLog
-            | Stage::Cleanup
-            | Stage::SaveIdle => Stage::Failure,
-        });
+        self.note(reason);
+        let to = match self.side(self.stage.row().undo) {
+            Undo::Nothing => Stage::SaveFailure,
+            Undo::Disarm => Stage::Disarm,
+            Undo::Rollback if self.checkpoint.supports_rollback => Stage::Rollback,
+            Undo::SaveRollback if self.checkpoint.supports_rollback => Stage::SaveRollback,
+            // It stays for want of a way back, or because the way back failed.
+            Undo::Rollback | Undo::SaveRollback | Undo::GiveUp => return self.give_up(reason),
+            Undo::Past => Stage::Failure,
+        };
+        self.enter(to);
+    }
+
+    /// The first cause stays: later ones follow from it.
+    fn note(&mut self, reason: Error) {
+        self.checkpoint.reason.get_or_insert(reason);
     }
 
     /// The old software does not come back; the name will say so.
     pub(super) fn give_up(&mut self, reason: Error) {
-        if self.checkpoint.reason.is_none() {
-            self.checkpoint.reason = Some(reason);
-        }
+        self.note(reason);
         self.inconsistent = true;
         self.enter(Stage::Failure);
     }

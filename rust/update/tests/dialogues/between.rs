@@ -11,11 +11,11 @@ const RUNS_OLD: Running = Running { new: false, confirmed: true, can_revert: tru
 fn the_first_check_comes_at_a_random_time_within_half_a_minute() {
     let first = |random| {
         let mut m = Machine::new(Checkpoint::factory("release-1"), Timing::default());
-        m.boot(RUNS_OLD, 1_000, random)
+        (m.boot(RUNS_OLD, 1_000, random), m.wake_at_ms())
     };
-    assert_eq!(first(0), Action::Check);
-    assert_eq!(first(1 << 31), Action::Wait { until_ms: 16_000 });
-    assert_eq!(first(u32::MAX), Action::Wait { until_ms: 30_999 });
+    assert_eq!(first(0).0, Action::Check);
+    assert_eq!(first(1 << 31), (Action::Wait, 16_000));
+    assert_eq!(first(u32::MAX), (Action::Wait, 30_999));
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn polls_and_inventories_come_at_their_intervals_with_up_to_a_fifth_more() {
     let mut m = Machine::new(Checkpoint::factory("release-1"), Timing::default());
     assert_eq!(m.boot(RUNS_OLD, 0, 0), Action::Check);
     assert_eq!(m.next(Event::NothingOffered, 0, u32::MAX), Action::SendInventory);
-    assert_eq!(m.next(Event::InventorySent, 0, 0), Action::Wait { until_ms: 2_159_999 });
+    assert_eq!((m.next(Event::InventorySent, 0, 0), m.wake_at_ms()), (Action::Wait, 2_159_999));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn c32_a_conflict_at_the_check_clears_the_deployment_and_is_not_retried_at_once(
     d.conflicts().saves(Phase::FailurePending).reports(Status::Failure).uploads_log().saves(Phase::Idle);
     d.sends_inventory().idles();
     assert_eq!(d.on_flash().phase, Phase::Idle);
-    assert_eq!(d.action, Action::Wait { until_ms: d.now_ms + 1_800_000 });
+    assert_eq!((d.action, d.machine.wake_at_ms()), (Action::Wait, d.now_ms + 1_800_000));
 }
 
 #[test]

@@ -235,7 +235,8 @@ impl Device {
 
     #[track_caller]
     pub(crate) fn waits(&mut self, ms: u64) -> &mut Self {
-        self.expect(Action::Wait { until_ms: self.now_ms + ms });
+        self.expect(Action::Wait);
+        assert_eq!(self.machine.wake_at_ms(), self.now_ms + ms);
         self.now_ms += ms;
         self.answer(Event::Woke)
     }
@@ -243,7 +244,7 @@ impl Device {
     #[track_caller]
     pub(crate) fn idles(&mut self) -> &mut Self {
         assert!(self.machine.is_idle() && self.machine.is_between(), "{:?}", self.action);
-        assert!(matches!(self.action, Action::Wait { .. }), "{:?}", self.action);
+        assert!(matches!(self.action, Action::Wait), "{:?}", self.action);
         self
     }
 

@@ -11,7 +11,7 @@ fn variants(source: &str, head: &str) -> Vec<String> {
     let body = source.split(head).nth(1).unwrap_or_else(|| panic!("no {head}"));
     let body = body.split("\n}").next().unwrap();
     let names = body.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.is_empty());
-    names.map(|l| l.split([',', ' ', '=']).next().unwrap().to_owned()).collect()
+    names.map(|l| l.split([',', ' ', '=', ':']).next().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn the_document_names_every_stage_and_every_phase() {
     let document = read("../../docs/state-machine.md");
     let (stages, phases) = document.split_once("## Phases").expect("a section on phases");
     for (names, at_least, section) in [
-        (variants(&read("src/machine.rs"), "enum Stage {"), 30, stages),
+        (variants(&read("src/machine/stages.rs"), "\nstages! {"), 30, stages),
         (variants(&read("src/checkpoint.rs"), "pub enum Phase {"), 9, phases),
     ] {
         assert!(names.len() >= at_least, "{names:?}");

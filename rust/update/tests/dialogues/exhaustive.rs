@@ -180,7 +180,7 @@ fn actions_of(payload: Payload) -> Vec<Action> {
 
 /// The same action; one wait is like another.
 fn alike(a: Action, b: Action) -> bool {
-    a == b || matches!((a, b), (Action::Wait { .. }, Action::Wait { .. }))
+    a == b || matches!((a, b), (Action::Wait, Action::Wait))
 }
 
 /// What only the world can end, it ends after a while: these the client must not give up.
@@ -191,7 +191,7 @@ fn patient(action: Action, outcome: Outcome) -> bool {
             | Action::Check
             | Action::Report(_)
             | Action::Probe
-            | Action::Wait { .. }
+            | Action::Wait
             | Action::UploadLog
             | Action::Disarm
             | Action::Run(ModuleState::Cleanup)

@@ -44,7 +44,7 @@ pub(crate) const fn outcomes(action: Action) -> &'static [Outcome] {
         Action::SelfTest => &[Well, Fails, Pends, CutBefore],
         Action::UploadLog => &[Well, CutBefore],
         Action::Reboot => &[Well, Fails],
-        Action::Wait { .. } => &[Well, Late, CutBefore],
+        Action::Wait => &[Well, Late, CutBefore],
     }
 }
 
@@ -103,7 +103,7 @@ impl World {
 
     /// The deployment is over for both sides, on flash too.
     pub(crate) fn is_over(&mut self) -> bool {
-        let idle = self.d.machine.is_idle() && matches!(self.d.action, Action::Wait { .. });
+        let idle = self.d.machine.is_idle() && matches!(self.d.action, Action::Wait);
         if !idle || self.active {
             return false;
         }
@@ -125,8 +125,8 @@ impl World {
             return self.cut();
         }
         match action {
-            Action::Wait { until_ms } => {
-                self.d.now_ms = until_ms + if outcome == Late { 1_800_000 } else { 0 };
+            Action::Wait => {
+                self.d.now_ms = self.d.machine.wake_at_ms() + if outcome == Late { 1_800_000 } else { 0 };
                 self.d.answer(Event::Woke);
             }
             Action::Check => self.check(outcome),
@@ -358,8 +358,8 @@ pub(crate) fn go_well(d: &mut Device, action: Action) {
             d.store();
             Event::Saved(Ok(()))
         }
-        Action::Wait { until_ms } => {
-            d.now_ms = until_ms;
+        Action::Wait => {
+            d.now_ms = d.machine.wake_at_ms();
             Event::Woke
         }
         Action::Arm | Action::Disarm => {
