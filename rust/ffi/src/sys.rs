@@ -61,7 +61,8 @@ unsafe extern "C" {
 
     /// Connects a channel to `host`, a name or an address without brackets, which ends with NUL. With `tls` the handshake is done
     /// and chain and host name are verified, or it fails. May block for a time the platform bounds. Closes what was open on the channel.
-    /// @retval 0 open. @retval <0 -errno: not open.
+    /// @retval 0 open. @retval MENDER_AGAIN there is no network yet, nothing was tried: it is called again after a second, or when
+    /// `mender_port_clock_wake` ends the wait, and no failure is counted. @retval <0 -errno: not open.
     pub fn mender_port_transport_open(channel: i32, host: *const c_char, port: u16, tls: bool) -> i32;
 
     /// Sends a prefix of the bytes without waiting. After 0 or `MENDER_AGAIN` the same bytes are offered again, as many, or the
