@@ -5,9 +5,10 @@
  *
  * Every function must be defined. All but the lock, `mender_port_defaults` and the clock's wait and wake are called only
  * from `mender_client_poll`, one at a time. They return at once, but for what their documentation says, and keep no pointer
- * beyond the call. -errno is kept for the log, never interpreted, but for `MENDER_AGAIN` and -ENOENT.
+ * beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
+ *
+ * Rust binds this header by bindgen (rust/zephyr-sys): integers of fixed width and pointers only, no enumerations.
  */
-/* Made from rust/ffi by `cargo xtask header`: edit there. */
 
 #ifndef MENDER_PORT_H_
 #define MENDER_PORT_H_
@@ -19,8 +20,8 @@
 
 #include <mender_mcu.h>
 
-#if EAGAIN != 11 || ENOENT != 2
-#error "the library takes EAGAIN for 11 and ENOENT for 2"
+#if EAGAIN != -MENDER_AGAIN
+#error "MENDER_AGAIN is not this platform's -EAGAIN"
 #endif
 
 /** Channel of a stream: the Mender server's device API. */
@@ -61,7 +62,7 @@
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
 /** Fills in the platform's settings, buffers included; what it leaves alone is zero. Called by `mender_client_init`. */
 void mender_port_defaults(struct mender_config *config);
@@ -94,31 +95,23 @@ uint64_t mender_port_clock_unix_ms(void);
 /**
  * Connects a channel to `host`, a name or an address without brackets, which ends with NUL. With `tls` the handshake is done
  * and chain and host name are verified, or it fails. May block for a time the platform bounds. Closes what was open on the channel.
- * @retval 0 open. @retval MENDER_AGAIN there is no network yet, nothing was tried: it is called again after a second, or when
- * `mender_port_clock_wake` ends the wait, and no failure is counted. @retval <0 -errno: not open.
+ * @retval 0 open. @retval <0 -errno: not open.
  */
-int32_t mender_port_transport_open(int32_t channel,
-				   const char *host,
-				   uint16_t port,
-				   bool tls);
+int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t port, bool tls);
 
 /**
  * Sends a prefix of the bytes without waiting. After 0 or `MENDER_AGAIN` the same bytes are offered again, as many, or the
  * stream is closed.
  * @return how many bytes were sent; 0 or `MENDER_AGAIN`: none now; else -errno: the stream is of no more use.
  */
-int32_t mender_port_transport_send(int32_t channel,
-				   const uint8_t *data,
-				   uint32_t len);
+int32_t mender_port_transport_send(int32_t channel, const uint8_t *data, uint32_t len);
 
 /**
  * Receives what is there without waiting.
  * @return how many bytes lie at the start of `buf`; 0: the peer has ended the stream and all was delivered; `MENDER_AGAIN`:
  * nothing yet; else -errno: the stream is of no more use.
  */
-int32_t mender_port_transport_receive(int32_t channel,
-				      uint8_t *buf,
-				      uint32_t size);
+int32_t mender_port_transport_receive(int32_t channel, uint8_t *buf, uint32_t size);
 
 /** Closes the channel's stream, if one is open. */
 void mender_port_transport_close(int32_t channel);
@@ -133,8 +126,7 @@ int32_t mender_port_slot_begin(uint32_t size);
  * Appends a prefix of the bytes. At most one page erase per call.
  * @return how many bytes were taken; 0 or `MENDER_AGAIN`: none now, call again; else -errno: the slot is dead until the next begin.
  */
-int32_t mender_port_slot_write(const uint8_t *data,
-			       uint32_t len);
+int32_t mender_port_slot_write(const uint8_t *data, uint32_t len);
 
 /**
  * Writes what was kept back. From now on `mender_port_slot_read` sees every byte.
@@ -230,10 +222,7 @@ int32_t mender_port_crypto_verification_key(uint32_t index);
  * Checks a signature under a verification key.
  * @param hash 32 bytes. @retval 1 good. @retval 0 bad. @retval <0 -errno: counts as bad.
  */
-int32_t mender_port_crypto_verify(uint32_t index,
-				  const uint8_t *hash,
-				  const uint8_t *signature,
-				  uint32_t len);
+int32_t mender_port_crypto_verify(uint32_t index, const uint8_t *hash, const uint8_t *signature, uint32_t len);
 
 /** @return a random number for jitter; it need not be fit for keys. */
 uint32_t mender_port_crypto_random(void);
@@ -242,12 +231,7 @@ uint32_t mender_port_crypto_random(void);
  * One event for the device log; `mender_event_format` makes its text.
  * @param level one of `MENDER_LEVEL_…`. @param text `text_len` bytes without NUL, good for the call only.
  */
-void mender_port_log(int32_t level,
-		     int32_t event,
-		     int64_t a,
-		     int64_t b,
-		     const char *text,
-		     size_t text_len);
+void mender_port_log(int32_t level, int32_t event, int64_t a, int64_t b, const char *text, size_t text_len);
 
 /**
  * Gives the identity, for instance `mac`, to `mender_pairs_add`. Called where the application has no callback for it.
@@ -259,7 +243,7 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs);
 void mender_port_system_reboot(void);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
-#endif  /* MENDER_PORT_H_ */
+#endif /* MENDER_PORT_H_ */

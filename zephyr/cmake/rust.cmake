@@ -9,6 +9,7 @@
 #   MENDER_MCU_CARGO_TARGET_DIR  cargo's folder; one that several builds share saves time, at the price of cargo's lock
 
 include_guard(GLOBAL)
+include(${CMAKE_CURRENT_LIST_DIR}/libclang.cmake)
 set(MENDER_MCU_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 # Kconfig -> target triple
@@ -146,12 +147,25 @@ function(mender_mcu_find_rust target)
   set(MENDER_MCU_CARGO_FLAGS "${flags}" PARENT_SCOPE)
 endfunction()
 
-# The static library as the imported target `name`.
-function(mender_mcu_add_rust_library name target root)
+# The static library as the imported target `name`, with the features that follow. `source` is a C file of ours: the headers are
+# bound with its flags.
+function(mender_mcu_add_rust_library name target root source)
+  list(JOIN ARGN "," features)
   set(dir ${CMAKE_CURRENT_BINARY_DIR}/rust)
+  # What cargo delivers stays ours where what it builds on the way is shared.
+  set(built ${dir}/target/${target}/release/libmender_mcu.a)
   set_ifndef(MENDER_MCU_CARGO_TARGET_DIR ${dir}/target)
-  set(built ${MENDER_MCU_CARGO_TARGET_DIR}/${target}/release/libmender_mcu.a)
   set(stripped ${dir}/libmender_mcu.a)
+  mender_mcu_find_libclang(MENDER_MCU_CARGO_ENV)
+
+  set(clang_args ${dir}/clang-args.txt)
+  set(clang_args_script ${MENDER_MCU_CMAKE_DIR}/../scripts/clang_args.py)
+  set(database ${CMAKE_BINARY_DIR}/compile_commands.json)
+  add_custom_command(OUTPUT ${clang_args}
+    COMMAND ${PYTHON_EXECUTABLE} ${clang_args_script} --database ${database} --source ${source} --target ${target}
+      --out ${clang_args}
+    DEPENDS ${clang_args_script} ${database}
+    COMMENT "mender-mcu: flags of the C compiler, for bindgen" VERBATIM)
 
   # The small SHA-256; and IA-32 images have no global offset table.
   set(rustflags "--cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\"")
@@ -164,11 +178,12 @@ function(mender_mcu_add_rust_library name target root)
   add_custom_command(OUTPUT ${built}
     # RUSTFLAGS of the environment would replace ours.
     COMMAND ${CMAKE_COMMAND} -E env --unset=RUSTFLAGS --unset=CARGO_ENCODED_RUSTFLAGS ${MENDER_MCU_CARGO_ENV}
-      "${variable}=${rustflags}"
-      ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --features firmware --target ${target}
-      --target-dir ${MENDER_MCU_CARGO_TARGET_DIR} ${MENDER_MCU_CARGO_FLAGS}
-    DEPENDS ${root}/Cargo.toml ${root}/Cargo.lock ${root}/rust/staticlib/Cargo.toml
-    DEPFILE ${MENDER_MCU_CARGO_TARGET_DIR}/${target}/release/libmender_mcu.d
+      "${variable}=${rustflags}" ZEPHYR_SYS_CLANG_ARGS=${clang_args} CARGO_BUILD_BUILD_DIR=${MENDER_MCU_CARGO_TARGET_DIR}
+      ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --features ${features} --target ${target}
+      --target-dir ${dir}/target ${MENDER_MCU_CARGO_FLAGS}
+    # errno.h includes headers that the build makes.
+    DEPENDS ${root}/Cargo.toml ${root}/Cargo.lock ${root}/rust/staticlib/Cargo.toml ${clang_args} zephyr_generated_headers
+    DEPFILE ${dir}/target/${target}/release/libmender_mcu.d
     WORKING_DIRECTORY ${root}
     COMMENT "mender-mcu: cargo build (${target})" USES_TERMINAL VERBATIM)
 

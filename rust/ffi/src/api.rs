@@ -7,11 +7,12 @@ use crate::types::{
     MENDER_PENDING, MENDER_POLL_MAX_MS, MenderCallbacks, MenderConfig, MenderPairs, MenderStatus,
     MenderUpdateModule,
 };
-use crate::{config, raw, sys, text};
+use crate::{config, raw, text};
 use core::ffi::c_char;
 use core::ptr;
 use mender_base::{Error, Event};
 use mender_client::Client;
+use zephyr_sys as sys;
 
 /// What a poll asks for that found the client in use.
 const BUSY_MS: u32 = 1000;

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The application's settings over the platform's defaults over the client's.
 
+use crate::raw;
 use crate::types::{
     MENDER_TIER_MICRO, MENDER_TIER_NONE, MENDER_TIER_STANDARD, MENDER_TIER_SYSTEM, MenderBuffers,
     MenderConfig,
 };
-use crate::{raw, sys};
 use core::ffi::c_char;
+use core::mem::{offset_of, size_of};
 use core::ptr;
 use mender_base::Error;
 use mender_client::{Buffers, Config, Tier, Timing};
+use zephyr_sys as sys;
+
+// What the platform's C compiler makes of the structure is what this one does.
+const _: () = assert!(
+    size_of::<MenderConfig>() == size_of::<sys::mender_config>()
+        && offset_of!(MenderConfig, callbacks) == offset_of!(sys::mender_config, callbacks)
+        && offset_of!(MenderConfig, buffers) == offset_of!(sys::mender_config, buffers)
+        && offset_of!(MenderConfig, tier) == offset_of!(sys::mender_config, tier)
+        && offset_of!(MenderConfig, request_timeout_ms) == offset_of!(sys::mender_config, request_timeout_ms)
+);
 
 const NOTHING: MenderConfig = MenderConfig {
     server_url: ptr::null(),
@@ -46,7 +57,7 @@ const NOTHING: MenderConfig = MenderConfig {
 pub(crate) unsafe fn merged(given: *const MenderConfig) -> Result<MenderConfig, Error> {
     let mut config = NOTHING;
     // SAFETY: the port may write one structure, which this is.
-    unsafe { sys::mender_port_defaults(&raw mut config) };
+    unsafe { sys::mender_port_defaults((&raw mut config).cast()) };
     if given.is_null() {
         return Ok(config);
     }

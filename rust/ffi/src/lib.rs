@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The C API of the client and the C ports it runs on: argument checks, numbers for errors, nothing else.
 //!
-//! `include/mender_mcu.h` is made from [`types`] and [`api`], `include/mender_port.h` from [`sys`], by `cargo xtask header`; their
-//! documentation is written for C.
+//! `include/mender_mcu.h` is made from [`types`] and [`api`] by `cargo xtask header`; their documentation is written for C.
 //!
 //! Rules of the C API: codes are `int32_t`, 0 is good, negative is an error of [`mender_base::Error`]; enums go out as integers, and
 //! integers that come in are checked; outputs are written only on success; every pointer is checked for NULL. Only `poll` touches the
@@ -30,6 +29,5 @@ mod config;
 mod port;
 mod raw;
 mod singleton;
-pub mod sys;
 mod text;
 pub mod types;

@@ -7,7 +7,6 @@
 
 use crate::api::code;
 use crate::port::Ports;
-use crate::sys;
 use crate::types::{
     MENDER_PHASE_COMMIT, MENDER_PHASE_DOWNLOAD, MENDER_PHASE_FAILURE_PENDING, MENDER_PHASE_IDLE,
     MENDER_PHASE_INSTALL, MENDER_PHASE_ROLLBACK, MENDER_PHASE_ROLLBACK_REBOOT, MENDER_PHASE_SUCCESS_PENDING,
@@ -20,6 +19,7 @@ use mender_base::Error;
 use mender_client::{Client, Snapshot};
 use mender_port::{Channel, Transport};
 use mender_update::Phase;
+use zephyr_sys as sys;
 
 /// How far the client's life has come.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The C headers, made from `rust/ffi` by cbindgen: `include/mender_mcu.h` and `include/mender_port.h`.
+//! `include/mender_mcu.h`, the header of the C API, made from `rust/ffi` by cbindgen.
 //!
-//! The codes come from the table of `mender_base::Error`, everything else from the sources of `mender-ffi`, so that a header cannot
-//! say what the library does not do. The headers are committed; `cargo xtask header --check` says whether they are fresh.
+//! The codes come from the table of `mender_base::Error`, everything else from the sources of `mender-ffi`, so that the header cannot
+//! say what the library does not do. It is committed; `cargo xtask header --check` says whether it is fresh.
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 use mender_base::Error;
@@ -23,79 +23,51 @@ impl std::fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-struct Header {
-    path: &'static str,
-    sources: &'static [&'static str],
-    guard: &'static str,
-    about: &'static str,
-    includes: &'static str,
-    /// Goes behind the includes.
-    extra: fn() -> String,
+/// The header, below the repository's root.
+pub const PATH: &str = "include/mender_mcu.h";
+
+const SOURCES: [&str; 2] = ["types.rs", "api.rs"];
+
+const TOP: &str = "\
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * Mender client for microcontrollers: the application's interface.
+ *
+ * Functions return 0, or a negative code; outputs are written only on success; every pointer is checked for NULL.
+ * The library cannot be linked beside another Mender client: both define `mender_` functions.
+ */
+/* Made from rust/ffi by `cargo xtask header`: edit there. */";
+
+/// Whether the committed header is not what the sources say.
+///
+/// # Errors
+/// As [`header`].
+pub fn is_stale(root: &Path) -> Result<bool, Failed> {
+    let fresh = header(root)?;
+    Ok(fs::read_to_string(root.join(PATH)).ok() != Some(fresh))
 }
 
-const HEADERS: [Header; 2] = [
-    Header {
-        path: "include/mender_mcu.h",
-        sources: &["types.rs", "api.rs"],
-        guard: "MENDER_MCU_H_",
-        about: "Mender client for microcontrollers: the application's interface.\n *\n \
-                * Functions return 0, or a negative code; outputs are written only on success; every pointer is checked for NULL.\n \
-                * The library cannot be linked beside another Mender client: both define `mender_` functions.",
-        includes: "#include <stddef.h>\n#include <stdint.h>\n",
-        extra: codes,
-    },
-    Header {
-        path: "include/mender_port.h",
-        sources: &["sys.rs"],
-        guard: "MENDER_PORT_H_",
-        about: "Mender client for microcontrollers: what a platform defines.\n *\n \
-                * Every function must be defined. All but the lock, `mender_port_defaults` and the clock's wait and wake are called only\n \
-                * from `mender_client_poll`, one at a time. They return at once, but for what their documentation says, and keep no pointer\n \
-                * beyond the call. -errno is kept for the log, never interpreted, but for `MENDER_AGAIN` and -ENOENT.",
-        includes: "#include <errno.h>\n#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n#include <mender_mcu.h>\n",
-        extra: errno_check,
-    },
-];
-
-/// Every header: its path below the repository's root, and its text.
+/// The header's text.
 ///
 /// # Errors
 /// A source cannot be read, or cbindgen does not understand it.
-pub fn headers(root: &Path) -> Result<Vec<(PathBuf, String)>, Failed> {
-    HEADERS.iter().map(|header| Ok((root.join(header.path), generate(root, header)?))).collect()
-}
-
-/// The headers that are not what the sources say, of those that are committed.
-///
-/// # Errors
-/// As [`headers`].
-pub fn stale(root: &Path) -> Result<Vec<PathBuf>, Failed> {
-    let fresh = headers(root)?;
-    let stale = fresh.into_iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
-    Ok(stale.map(|(path, _)| path).collect())
-}
-
-fn generate(root: &Path, header: &Header) -> Result<String, Failed> {
+pub fn header(root: &Path) -> Result<String, Failed> {
     let folder = tempfile::tempdir().map_err(|e| Failed(format!("no temporary folder: {e}")))?;
-    let mut config = config(header);
+    let mut config = config();
     let mut builder = Builder::new();
-    for name in header.sources {
+    for name in SOURCES {
         let path = root.join("rust/ffi/src").join(name);
         let source =
             fs::read_to_string(&path).map_err(|e| Failed(format!("cannot read {}: {e}", path.display())))?;
-        let readable = readable(&source);
         let copy = folder.path().join(name);
-        fs::write(&copy, readable).map_err(|e| Failed(format!("cannot write {}: {e}", copy.display())))?;
+        fs::write(&copy, readable(&source))
+            .map_err(|e| Failed(format!("cannot write {}: {e}", copy.display())))?;
         builder = builder.with_src(copy);
-    }
-    let types = root.join("rust/ffi/src/types.rs");
-    let types =
-        fs::read_to_string(&types).map_err(|e| Failed(format!("cannot read {}: {e}", types.display())))?;
-    let defined_here = header.sources.contains(&"types.rs");
-    for name in type_names(&types) {
-        let tag = if defined_here { "" } else { "struct " };
-        let c_name = format!("{tag}{}", snake(&name));
-        config.export.rename.insert(name, c_name);
+        for name in type_names(&source) {
+            let c_name = snake(&name);
+            config.export.rename.insert(name, c_name);
+        }
     }
     let bindings = builder.with_config(config).generate().map_err(|e| Failed(e.to_string()))?;
     let mut text = Vec::new();
@@ -103,7 +75,7 @@ fn generate(root: &Path, header: &Header) -> Result<String, Failed> {
     Ok(finish(&String::from_utf8_lossy(&text)))
 }
 
-fn config(header: &Header) -> Config {
+fn config() -> Config {
     let mut config = Config {
         language: Language::C,
         style: Style::Tag,
@@ -113,13 +85,9 @@ fn config(header: &Header) -> Config {
         documentation_style: DocumentationStyle::Doxy,
         tab_width: 8,
         line_length: 110,
-        include_guard: Some(header.guard.into()),
-        header: Some(format!(
-            "/* SPDX-License-Identifier: Apache-2.0 */\n/**\n * @file\n * {}\n */\n\
-             /* Made from rust/ffi by `cargo xtask header`: edit there. */",
-            header.about
-        )),
-        after_includes: Some(format!("{}{}", header.includes, (header.extra)())),
+        include_guard: Some("MENDER_MCU_H_".into()),
+        header: Some(TOP.into()),
+        after_includes: Some(format!("#include <stddef.h>\n#include <stdint.h>\n{}", codes())),
         ..Config::default()
     };
     config.function.sort_by = Some(cbindgen::SortKey::None);
@@ -130,8 +98,6 @@ fn config(header: &Header) -> Config {
 /// The source as cbindgen can read it.
 fn readable(source: &str) -> String {
     source
-        // It does not know this word.
-        .replace("pub safe fn", "pub fn")
         // A structure that C must not look into is one without a layout.
         .replace("#[repr(C)]\npub struct MenderPairs", "pub struct MenderPairs")
         .replace("\n/// # Safety\n/// ", "\n/// @pre ")
@@ -165,11 +131,6 @@ fn codes() -> String {
     writeln!(text, "\n/** Version of this header and its library. */").unwrap_or_default();
     write!(text, "#define MENDER_MCU_VERSION \"{}\"", env!("CARGO_PKG_VERSION")).unwrap_or_default();
     text
-}
-
-fn errno_check() -> String {
-    "\n#if EAGAIN != 11 || ENOENT != 2\n#error \"the library takes EAGAIN for 11 and ENOENT for 2\"\n#endif"
-        .into()
 }
 
 fn capital(text: &str) -> String {

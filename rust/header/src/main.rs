@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Writes the C headers, or with `--check` says which are stale.
+//! Writes the C header, or with `--check` says whether it is stale.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,17 +18,12 @@ fn main() -> ExitCode {
 }
 
 fn check(root: &Path) -> Result<(), String> {
-    let stale = mender_header::stale(root).map_err(|e| e.to_string())?;
-    if stale.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<_> = stale.iter().map(|path| path.display().to_string()).collect();
-    Err(format!("stale: {}; run `cargo xtask header`", names.join(", ")))
+    let stale = mender_header::is_stale(root).map_err(|e| e.to_string())?;
+    if stale { Err(format!("stale: {}; run `cargo xtask header`", mender_header::PATH)) } else { Ok(()) }
 }
 
 fn write(root: &Path) -> Result<(), String> {
-    for (path, text) in mender_header::headers(root).map_err(|e| e.to_string())? {
-        fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    }
-    Ok(())
+    let text = mender_header::header(root).map_err(|e| e.to_string())?;
+    let path = root.join(mender_header::PATH);
+    fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
 }

@@ -29,7 +29,7 @@ cargo xtask <command>
   zephyr            the tests on Zephyr alone
   catalogue         which test covers which entry of the catalogue of hostile input
   docs [--check]    writes docs/errors.md and docs/events.md
-  header [--check]  writes include/mender_mcu.h and include/mender_port.h
+  header [--check]  writes include/mender_mcu.h and the bindings of include/mender_port.h
 
 cargo xtask <command> --help says more.
 ";
@@ -104,7 +104,8 @@ Writes docs/errors.md and docs/events.md from the tables in mender-base.
 const HEADER_HELP: &str = "\
 cargo xtask header [--check]
 
-Writes include/mender_mcu.h and include/mender_port.h from rust/ffi, by cbindgen.
+Writes include/mender_mcu.h from rust/ffi by cbindgen, and rust/zephyr-sys/src/host.rs from include/mender_port.h by bindgen, which
+takes libclang; without one it says so and leaves the bindings alone.
 
   --check   writes nothing; fails when they are not what would be written
 ";
@@ -139,11 +140,7 @@ fn main() -> ExitCode {
             }
             None => print_or_fail(bench::table()),
         },
-        ("nopanic", []) => {
-            let mut report = Report::default();
-            nopanic::steps(&mut report, false);
-            report.close()
-        }
+        ("nopanic", []) => steps(|report| nopanic::steps(report, false)),
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
         ("zephyr", []) => {
             let mut report = Report::default();
@@ -154,8 +151,8 @@ fn main() -> ExitCode {
         ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
         ("docs", []) => single("docs", docs::write),
         ("docs", ["--check"]) => single("docs", docs::check),
-        ("header", []) => single("header", header::write),
-        ("header", ["--check"]) => single("header", header::check),
+        ("header", []) => steps(|report| header::steps(report, false)),
+        ("header", ["--check"]) => steps(|report| header::steps(report, true)),
         _ => {
             eprintln!("cargo xtask: not understood: {}\n\n{help}", args.join(" "));
             ExitCode::from(2)
@@ -164,8 +161,12 @@ fn main() -> ExitCode {
 }
 
 fn single(name: &str, step: impl FnOnce() -> Outcome) -> ExitCode {
+    steps(|report| report.step(name, step))
+}
+
+fn steps(run: impl FnOnce(&mut Report)) -> ExitCode {
     let mut report = Report::default();
-    report.step(name, step);
+    run(&mut report);
     report.close()
 }
 

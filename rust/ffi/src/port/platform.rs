@@ -3,18 +3,20 @@
 
 use super::{Ports, count, done, progress};
 use crate::raw::Receiver;
-use crate::sys;
-use crate::types::{
-    MENDER_AGAIN, MENDER_LEVEL_DEBUG, MENDER_LEVEL_ERROR, MENDER_LEVEL_INFO, MENDER_LEVEL_WARNING,
-};
+use crate::types::{MENDER_LEVEL_DEBUG, MENDER_LEVEL_ERROR, MENDER_LEVEL_INFO, MENDER_LEVEL_WARNING};
 use mender_base::sha256::{Sha256, Soft};
 use mender_base::{Event, Level, limits};
 use mender_port::{
     Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, Progress, Received, RecordId, Result, Slot,
     Store, SwapState, System, Transport,
 };
+use zephyr_sys as sys;
 
-const ENOENT: i32 = -2;
+const AGAIN: i32 = -sys::EAGAIN;
+const NO_ENTRY: i32 = -sys::ENOENT;
+
+// The numbers that Rust reports of its own are the platform's.
+const _: () = assert!(Errno::EINVAL.0 == -sys::EINVAL && Errno::ENOSPC.0 == -sys::ENOSPC);
 
 const fn channel(channel: Channel) -> i32 {
     match channel {
@@ -39,7 +41,7 @@ fn len(bytes: &[u8]) -> u32 {
 
 /// How many of `offered` bytes were taken.
 fn taken(answer: i32, offered: &[u8]) -> Result<usize> {
-    if answer == MENDER_AGAIN {
+    if answer == AGAIN {
         return Ok(0);
     }
     let taken = usize::try_from(answer).ok().ok_or(Errno(answer))?;
@@ -144,7 +146,7 @@ impl Store for Ports {
     fn read(&mut self, id: RecordId, buf: &mut [u8]) -> Result<Option<usize>> {
         // SAFETY: `buf` may be written for its length during the call.
         let answer = unsafe { sys::mender_port_store_read(record(id), buf.as_mut_ptr(), len(buf)) };
-        if answer == ENOENT {
+        if answer == NO_ENTRY {
             return Ok(None);
         }
         let length = usize::try_from(answer).ok().ok_or(Errno(answer))?;
@@ -237,7 +239,7 @@ impl System for Ports {
             // SAFETY: the application's callback gets its own pointer, and a receiver that outlives the call.
             Some(identity) => unsafe { identity(self.callbacks.user, receiver.as_pairs()) },
             // SAFETY: the port gets a receiver that outlives the call.
-            None => unsafe { sys::mender_port_system_identity(receiver.as_pairs()) },
+            None => unsafe { sys::mender_port_system_identity(receiver.as_pairs().cast()) },
         };
         if answer != 0 || receiver.is_bad() {
             // Half an identity would be another device's. A pair without a name makes the whole unusable.
