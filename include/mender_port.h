@@ -95,7 +95,8 @@ uint64_t mender_port_clock_unix_ms(void);
 /**
  * Connects a channel to `host`, a name or an address without brackets, which ends with NUL. With `tls` the handshake is done
  * and chain and host name are verified, or it fails. May block for a time the platform bounds. Closes what was open on the channel.
- * @retval 0 open. @retval <0 -errno: not open.
+ * @retval 0 open. @retval MENDER_AGAIN there is no network yet, nothing was tried: it is called again after a second, or when
+ * `mender_port_clock_wake` ends the wait, and no failure is counted. @retval <0 -errno: not open.
  */
 int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t port, bool tls);
 

@@ -5,7 +5,7 @@
 //! nothing; other transport failures are tried [`TRIES`] times in all. Everything beyond is the state machine's back-off.
 
 use crate::DEPLOYMENT_LOG;
-use crate::context::{Context, IO_WAIT_MS, Step};
+use crate::context::{Context, IO_WAIT_MS, NETWORK_WAIT_MS, Step};
 use crate::inventory::Inventory;
 use mender_api::{
     Authenticate, Call as Asked, ErrorBody, Message, Next, Offer, Part, Refusal, Refused, Reply, Request,
@@ -145,7 +145,9 @@ impl Call {
         self.reply = Reply::new(limits::API_REPLY_MAX);
         self.reading = Reading::Nothing;
         if !cx.api_open {
-            cx.open_api()?;
+            if !cx.open_api()? {
+                return Ok(Step::Wait(NETWORK_WAIT_MS));
+            }
             // Connecting may have taken long; the time-outs are for the exchange.
             let now_ms = cx.ports.now_ms();
             (self.started_ms, self.heard_ms) = (now_ms, now_ms);
@@ -198,7 +200,7 @@ impl Call {
         self.heard_ms = now_ms;
         let sent = sent.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.stage = if sent >= total { Stage::Receive } else { Stage::Send { sent } };
-        Ok(Step::Again)
+        Ok(self.late(cx, now_ms).unwrap_or(Step::Again))
     }
 
     /// Writes the window of the request (or of its body alone) that begins at `skip` into the IO buffer: its length, and the whole's.

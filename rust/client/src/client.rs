@@ -212,7 +212,13 @@ impl<'b, P: Platform> Client<'b, P> {
             }
             Doing::Call(call) => match call.step(cx, &mut machine.checkpoint, now_ms) {
                 Step::Again => return Step::Again,
-                Step::Wait(ms) => return Step::Wait(ms),
+                Step::Wait(ms) if !machine.is_trial_over(now_ms) => return Step::Wait(ms),
+                Step::Wait(_) => {
+                    // Nor is a network waited for then.
+                    cx.close(Channel::Api);
+                    let failure = Failure { error: Error::CommitDeadline, retry_after_ms: None };
+                    return Step::Done(called(cx, machine, call.what(), &Err(failure), now_ms));
+                }
                 Step::Done(outcome) => {
                     let what = call.what();
                     return Step::Done(called(cx, machine, what, &outcome, now_ms));

@@ -24,6 +24,9 @@ pub(crate) enum Step<T> {
 /// How soon a stream that had nothing to give is looked at again. Platforms that can wait for their sockets wake the client earlier.
 pub(crate) const IO_WAIT_MS: u32 = 20;
 
+/// How soon the platform is asked again whether there is a network.
+pub(crate) const NETWORK_WAIT_MS: u32 = 1000;
+
 pub(crate) struct Context<'b, P> {
     pub(crate) ports: P,
     pub(crate) config: Config<'b>,
@@ -105,14 +108,15 @@ impl<'b, P: Platform> Context<'b, P> {
 
     // ---- connections
 
-    /// Opens a channel to the origin of `url` unless it is open.
-    pub(crate) fn open(&mut self, channel: Channel, url: &Url<'_>) -> Result<(), Error> {
+    /// Opens a channel to the origin of `url` unless it is open. `false`: there is no network yet.
+    pub(crate) fn open(&mut self, channel: Channel, url: &Url<'_>) -> Result<bool, Error> {
         match self.ports.open(channel, url.host, url.port, url.tls) {
             Ok(()) => {
                 *self.is_open(channel) = true;
                 self.event(Event::Connected, url.port.into(), 0, url.host);
-                Ok(())
+                Ok(true)
             }
+            Err(Errno::EAGAIN) => Ok(false),
             Err(errno) => {
                 *self.is_open(channel) = false;
                 self.connection_failed(Error::Connect, errno, url.host)
@@ -132,7 +136,7 @@ impl<'b, P: Platform> Context<'b, P> {
     }
 
     /// The API connection, to the configured server.
-    pub(crate) fn open_api(&mut self) -> Result<(), Error> {
+    pub(crate) fn open_api(&mut self) -> Result<bool, Error> {
         let url = self.config.server_url;
         self.open(Channel::Api, &Url::server(url)?)
     }

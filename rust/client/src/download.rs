@@ -5,7 +5,7 @@
 //! it needs on the stack.
 
 use crate::call::{Answer, Call, What};
-use crate::context::{Context, IO_WAIT_MS, Step};
+use crate::context::{Context, IO_WAIT_MS, NETWORK_WAIT_MS, Step};
 use crate::intake::{Intake, Taken};
 use mender_api::{Call as Asked, Download as Range, Part, Reply, Request, Url, Window};
 use mender_artifact::{Piece, Reader, Unsigned};
@@ -162,6 +162,9 @@ impl<H: Hasher> Download<H> {
         let opened = cx.ports.open(Channel::Storage, url.host, url.port, url.tls);
         cx.storage_open = opened.is_ok();
         if let Err(errno) = opened {
+            if errno == Errno::EAGAIN {
+                return Ok(Step::Wait(NETWORK_WAIT_MS));
+            }
             return cx.connection_failed(Error::Connect, errno, "artifact store");
         }
         self.reply = Reply::new(u32::MAX);

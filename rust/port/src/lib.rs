@@ -57,6 +57,8 @@ impl Errno {
     pub const EIO: Self = Self(-5);
     /// The thing does not fit.
     pub const ENOSPC: Self = Self(-28);
+    /// Not now: the same call is worth making again.
+    pub const EAGAIN: Self = Self(-11);
     /// The arguments make no sense.
     pub const EINVAL: Self = Self(-22);
 }

@@ -37,7 +37,8 @@ pub trait Transport {
     /// stream that is open on the channel is closed first.
     ///
     /// # Errors
-    /// No stream is open afterwards.
+    /// No stream is open afterwards. [`Errno::EAGAIN`](crate::Errno::EAGAIN): there is no network yet, nothing was tried; the client
+    /// asks again, and counts no failure.
     fn open(&mut self, channel: Channel, host: &str, port: u16, tls: bool) -> Result<()>;
 
     /// Sends a prefix of `data` without waiting; 0 means not now. After 0 the client offers the same bytes again, as many, or

@@ -86,6 +86,12 @@ impl Machine {
             && matches!(self.stage, Stage::VerifyReboot | Stage::Probe | Stage::AskCommit)
     }
 
+    /// New software runs on trial, and its time is up.
+    #[must_use]
+    pub fn is_trial_over(&self, now_ms: u64) -> bool {
+        self.is_on_trial() && now_ms >= self.commit_deadline_ms()
+    }
+
     /// When new software on trial is given up, in ms since boot.
     #[must_use]
     pub fn commit_deadline_ms(&self) -> u64 {
@@ -206,7 +212,7 @@ impl Machine {
     // ---- between deployments
 
     fn woke(&mut self) -> Then {
-        if self.is_on_trial() && self.now_ms >= self.commit_deadline_ms() {
+        if self.is_trial_over(self.now_ms) {
             return self.failed(Error::CommitDeadline);
         }
         self.go(self.stage)

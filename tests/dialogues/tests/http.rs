@@ -575,3 +575,42 @@ fn a_network_that_is_away_for_minutes_in_mid_update_costs_no_update() {
         assert_eq!(final_statuses(&server, &deployment), ["success"], "{when}\n{}", device.story());
     }
 }
+
+#[test]
+fn without_a_network_nothing_is_tried_and_all_goes_on_when_it_is_there() {
+    for when in ["deployment of release-2", "downloading: HTTP", "reported installing", "image confirmed"] {
+        let server = http();
+        let mut device = Device::new(&server);
+        server.fault(Fault::download().times(1).cut_body(20_000));
+        let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+        device.run_until_logged(when);
+        device.ports().faults.open = Some(mender_port::Errno::EAGAIN);
+        device.ports().transport.hang_up();
+        device.run_for(20 * 60_000);
+        assert_eq!(device.logged("connecting failed"), 0, "{when}\n{}", device.story());
+        device.ports().faults.open = None;
+        let (back, written) = (mender_port::Clock::now_ms(&mut device.clock), device.record_writes());
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(final_statuses(&server, &deployment), ["success"], "{when}\n{}", device.story());
+        assert!(device.record_writes() - written <= 6, "{when}");
+        let tries = ["connected to", "downloading from"].map(|line| device.times_of(line)).concat();
+        let next = tries.into_iter().filter(|at| *at >= back).min();
+        assert!(next.is_some_and(|at| at - back <= 1000), "{when}: {back}, {next:?}\n{}", device.story());
+    }
+}
+
+#[test]
+fn new_firmware_that_never_sees_a_network_is_given_up_at_the_commit_deadline() {
+    let server = http();
+    let mut boots = 0;
+    let mut device = Device::with(&server, |d| {
+        d.at_boot = Box::new(move |ports| {
+            boots += 1;
+            ports.faults.open = (boots == 2).then_some(mender_port::Errno::EAGAIN);
+        });
+    });
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["failure"], "{}", device.story());
+    assert_eq!(device.version(), "1.0.0");
+}
