@@ -13,9 +13,18 @@ pub(crate) struct Section {
     bytes: Option<Range<usize>>,
 }
 
+impl Section {
+    /// Its bytes are in the file; `.bss` has none.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.bytes.is_some()
+    }
+}
+
 /// A symbol with a name.
 pub(crate) struct Symbol {
     pub(crate) name: String,
+    /// Its address, mostly.
+    pub(crate) value: u64,
     pub(crate) size: u64,
     /// It is defined elsewhere.
     pub(crate) undefined: bool,
@@ -101,9 +110,10 @@ impl Elf {
     }
 
     fn symbol(&self, at: usize, strings: usize) -> Option<Symbol> {
-        let (info, section, size) = if self.word == 8 { (4, 6, 16) } else { (12, 14, 8) };
+        let (info, section, value, size) = if self.word == 8 { (4, 6, 8, 16) } else { (12, 14, 4, 8) };
         Some(Symbol {
             name: self.name(strings + self.number(at, 4)? as usize)?,
+            value: self.number(at + value, self.word)?,
             size: self.number(at + size, self.word)?,
             undefined: self.number(at + section, 2)? == 0,
             function: self.number(at + info, 1)? as u8 & 15 == STT_FUNC,
@@ -129,6 +139,11 @@ impl Elf {
     /// Size of a symbol.
     pub(crate) fn symbol_size(&self, name: &str) -> Option<u64> {
         self.symbols.iter().find(|symbol| symbol.name == name).map(|symbol| symbol.size)
+    }
+
+    /// Value of a symbol.
+    pub(crate) fn value(&self, name: &str) -> Option<u64> {
+        self.symbols.iter().find(|symbol| symbol.name == name).map(|symbol| symbol.value)
     }
 
     /// Bytes at an address.

@@ -10,6 +10,7 @@ mod header;
 mod nopanic;
 mod report;
 mod run;
+mod size;
 mod surface;
 mod test;
 mod twister;
@@ -25,6 +26,7 @@ cargo xtask <command>
   test [--quick]    all tests; --quick leaves out the long ones
   demo              a simulated device updates itself over TLS, loses power twice, falls back from a bad image
   bench             instructions and copies per byte of an artifact
+  size [VARIANT…]   flash and RAM that the client adds to an application, beside its budget
   nopanic           proves that the firmware crates have no reachable panic and no heap
   zephyr            the tests on Zephyr alone
   catalogue         which test covers which entry of the catalogue of hostile input
@@ -84,6 +86,15 @@ The workspace is that of ZEPHYR_BASE, else the west workspace this repository is
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
 ";
 
+const SIZE_HELP: &str = "\
+cargo xtask size [VARIANT...]
+
+Builds the application of tests/footprint for nucleo_l4a6zg without the client and with it, in the variants of budget.toml there
+(all, or those named), and prints what the client adds to flash and RAM: linked images are compared, stack and buffers count.
+For the last variant it says which libraries, crates and symbols the bytes are. Fails above the budget, and says so when a figure
+is 5 % under. Needs a Zephyr 4.3 workspace and a compiler for Arm. What was built is kept in the target folder.
+";
+
 const CATALOGUE_HELP: &str = "\
 cargo xtask catalogue [--list]
 
@@ -118,6 +129,7 @@ fn main() -> ExitCode {
         "test" => TEST_HELP,
         "demo" => DEMO_HELP,
         "bench" => BENCH_HELP,
+        "size" => SIZE_HELP,
         "nopanic" => NOPANIC_HELP,
         "zephyr" => ZEPHYR_HELP,
         "catalogue" => CATALOGUE_HELP,
@@ -141,6 +153,13 @@ fn main() -> ExitCode {
             None => print_or_fail(bench::table()),
         },
         ("nopanic", []) => steps(|report| nopanic::steps(report, false)),
+        ("size", names) => match zephyr::arm() {
+            Ok(zephyr) => print_and_judge(size::table(&zephyr, names)),
+            Err(missing) => {
+                println!("size skipped: {missing}");
+                ExitCode::SUCCESS
+            }
+        },
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
         ("zephyr", []) => {
             let mut report = Report::default();
@@ -168,6 +187,21 @@ fn steps(run: impl FnOnce(&mut Report)) -> ExitCode {
     let mut report = Report::default();
     run(&mut report);
     report.close()
+}
+
+/// Figures, and what is wrong with them.
+fn print_and_judge(told: Result<(String, String), String>) -> ExitCode {
+    match told {
+        Ok((text, wrong)) => {
+            print!("{text}");
+            eprint!("{wrong}");
+            if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn print_or_fail(text: Result<String, String>) -> ExitCode {

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::run::{cargo, clean, find, output, root, target_dir};
+use crate::size;
 use crate::twister::{Scenario, twister};
 
 /// One line of the report.
@@ -48,6 +49,7 @@ const STEPS: &[Step] = &[
         tools: &[],
         run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&ca()]),
     },
+    Step { name: "T4 footprint", chip: Chip::Arm, tools: &[], run: size::check },
 ];
 
 /// Runs what can be run.
@@ -63,6 +65,12 @@ pub(crate) fn steps(report: &mut Report) {
             Err(missing) => report.skip(step.name, &missing),
         }
     }
+}
+
+/// A workspace and a compiler for Arm, or what is missing.
+pub(crate) fn arm() -> Result<Zephyr, String> {
+    let zephyr = base().and_then(|base| Zephyr::new(&base, Chip::Arm))?;
+    present(&[]).map(|()| zephyr)
 }
 
 fn present(tools: &[(&str, &str)]) -> Result<(), String> {

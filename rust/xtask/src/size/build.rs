@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Building Zephyr applications with CMake, each in a folder of its own that is kept.
+
+use std::path::{Path, PathBuf};
+
+use crate::elf::Elf;
+use crate::run::{output, target_dir};
+use crate::size::map::{self, Piece};
+use crate::zephyr::Zephyr;
+
+const BOARD: &str = "nucleo_l4a6zg";
+const TRIPLE: &str = "thumbv7em-none-eabi";
+
+/// An image that was built.
+pub(crate) struct Image {
+    pub(crate) elf: Elf,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) folder: PathBuf,
+}
+
+impl Image {
+    fn read(folder: PathBuf) -> Result<Self, String> {
+        let elf = Elf::read(&folder.join("zephyr/zephyr.elf"))?;
+        let map = folder.join("zephyr/zephyr.map");
+        let text = std::fs::read(&map).map_err(|error| format!("{}: {error}", map.display()))?;
+        let pieces = map::parse(&String::from_utf8_lossy(&text));
+        Ok(Self { elf, pieces, folder })
+    }
+
+    /// Bytes of flash, as the linker reports them.
+    pub(crate) fn flash(&self) -> u64 {
+        self.elf.value("_flash_used").unwrap_or(0)
+    }
+
+    /// Bytes of RAM, as the linker reports them.
+    pub(crate) fn ram(&self) -> u64 {
+        self.elf.value("_image_ram_size").unwrap_or(0)
+    }
+}
+
+/// Builds an application. `options` are for CMake; a change of them takes effect in a folder that exists already.
+pub(crate) fn image(zephyr: &Zephyr, name: &str, source: &Path, options: &[String]) -> Result<Image, String> {
+    let folder = target_dir().join(format!("size-{name}"));
+    let cargo = target_dir().join("size-cargo");
+    // One cargo folder for all: a library of other features than these must not be taken for this image's.
+    let library = cargo.join(TRIPLE).join("release/libmender_mcu.a");
+    if library.exists() {
+        std::fs::remove_file(&library).map_err(|error| format!("{}: {error}", library.display()))?;
+    }
+    let mut configure = zephyr.command("cmake");
+    configure.arg("-GNinja").arg("-B").arg(&folder).arg("-S").arg(source).arg(format!("-DBOARD={BOARD}"));
+    configure.arg(format!("-DMENDER_MCU_CARGO_TARGET_DIR={}", cargo.display())).args(options);
+    // Variables outlive a run of CMake in its cache; what was given before is forgotten.
+    if changed(&folder, options)? {
+        configure.arg("--fresh");
+    }
+    let told = output(&mut configure);
+    if !told.ok {
+        return Err(format!("{name} does not configure:\n{}", told.text));
+    }
+    let told = output(zephyr.command("ninja").arg("-C").arg(&folder));
+    if !told.ok {
+        return Err(format!("{name} does not build:\n{}", tail(&told.text)));
+    }
+    Image::read(folder)
+}
+
+/// Whether the folder was configured with other options; remembers these.
+fn changed(folder: &Path, options: &[String]) -> Result<bool, String> {
+    let file = folder.join("options.txt");
+    let now = options.join("\n");
+    let before = std::fs::read_to_string(&file).ok();
+    let write = || {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(&file, &now)
+    };
+    write().map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(before.is_some_and(|before| before != now))
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
