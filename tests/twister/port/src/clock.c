@@ -23,9 +23,8 @@ static K_TIMER_DEFINE(ticker, count, NULL);
 static void before(void *fixture)
 {
 	ARG_UNUSED(fixture);
-	/* A wake that nobody has waited for yet. */
-	mender_port_clock_wake();
-	mender_port_clock_wait(1000);
+	/* Nothing is left of a wake that nobody has waited for. */
+	mender_port_clock_wait(2);
 }
 
 ZTEST(clock, test_a_wait_takes_its_time)
@@ -51,8 +50,10 @@ ZTEST(clock, test_a_wake_before_the_wait_is_not_lost_and_counts_once)
 {
 	const uint64_t begun = mender_port_clock_now_ms();
 
-	mender_port_clock_wake();
-	mender_port_clock_wake();
+	/* The first one goes to the module's own thread, which waits, too. */
+	for (int i = 0; i < 3; i++) {
+		mender_port_clock_wake();
+	}
 	mender_port_clock_wait(10000);
 	zassert_true(mender_port_clock_now_ms() - begun < 1000);
 	mender_port_clock_wait(200);
