@@ -54,6 +54,15 @@
 /** Not built into this firmware: The firmware was built without what is asked for. On Zephyr, look at the `MENDER_MCU_*` options. */
 #define MENDER_E_UNSUPPORTED (-1027)
 
+/** No deployment in progress: There is no deployment that could be aborted. */
+#define MENDER_E_NO_DEPLOYMENT (-1028)
+
+/** Too late to abort the deployment: The deployment is past its commit, is ending already, or has no way back. */
+#define MENDER_E_TOO_LATE (-1029)
+
+/** A deployment is in progress: An update is being installed or proved. It confirms its image itself, or falls back. */
+#define MENDER_E_IN_DEPLOYMENT (-1030)
+
 /** Malformed JSON: The text is not JSON (RFC 8259), or it ended too early. */
 #define MENDER_E_JSON_SYNTAX (-1101)
 
@@ -351,6 +360,12 @@
 /** Rollback failed: The old software could not be restored; the artifact name carries `_INCONSISTENT`. */
 #define MENDER_E_ROLLBACK_FAILED (-1425)
 
+/** Deployment aborted on the device: Somebody at the device, or its application, aborted the deployment. */
+#define MENDER_E_ABORTED_HERE (-1426)
+
+/** Image was reverted before and is not tried again: This very image was tried before and did not prove itself. Deploy a better one, or have it tried again: `mender_client_retry`. */
+#define MENDER_E_REVERTED_BEFORE (-1427)
+
 /** Connecting failed: No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name). */
 #define MENDER_E_CONNECT (-1501)
 
@@ -425,6 +440,9 @@
 
 /** Update modules that can be registered. */
 #define MENDER_MODULES_MAX 4
+
+/** Bytes of a buffer that a public key fits in: PEM with line feeds, and a NUL. */
+#define MENDER_PUBLIC_KEY_MAX 179
 
 /** Smallest IO buffer, in bytes. */
 #define MENDER_IO_BUFFER_MIN 1024
@@ -684,6 +702,10 @@ struct mender_status {
 	uint32_t received;
 	/** Artifact bytes in all, or 0 where that is not known. */
 	uint32_t total;
+	/** 1: `mender_client_abort` would stop the deployment in progress. 0: there is none, or it is too late. */
+	int32_t can_abort;
+	/** When the next check for updates is due, in ms of the platform's clock (since boot). */
+	uint64_t check_at_ms;
 	/** The deployment's id, or empty. */
 	char deployment_id[37];
 	/** Name of the installed artifact. */
@@ -765,6 +787,73 @@ int32_t mender_client_check_now(void);
  * @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
  */
 int32_t mender_client_inventory_now(void);
+
+/**
+ * Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`.
+ *
+ * @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
+ */
+int32_t mender_client_authenticate_now(void);
+
+/**
+ * Asks for the image that was reverted last to be tried again, and for a check for updates. An image that did not prove itself is
+ * else refused, whatever deployment brings it, until another one has been reverted. As `mender_client_check_now`.
+ *
+ * @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
+ */
+int32_t mender_client_retry(void);
+
+/**
+ * Asks for the deployment in progress to be stopped at the next poll. What was installed is undone, if need be by a restart into the
+ * old software, and the server is told `failure` with `MENDER_E_ABORTED_HERE` in the deployment's log. From any thread.
+ *
+ * @retval 0 asked. A commit that began meanwhile is not stopped.
+ * @retval MENDER_E_NO_DEPLOYMENT there is none.
+ * @retval MENDER_E_TOO_LATE it is restarting, committing or ending, or has no way back.
+ * @retval MENDER_E_NOT_INITIALISED there is no client.
+ */
+int32_t mender_client_abort(void);
+
+/**
+ * Makes the running image stay that no deployment is proving: one that was flashed by hand or by another updater. Until it is
+ * confirmed nothing is downloaded, since the slot holds the image to fall back to. From any thread, while no poll runs; writes flash.
+ *
+ * @retval 0 it stays. @retval MENDER_E_IN_DEPLOYMENT an update proves itself, and is confirmed when it has.
+ * @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
+ * @retval MENDER_E_CONFIRM it failed. @retval MENDER_E_NOT_INITIALISED there is no client.
+ */
+int32_t mender_client_confirm(void);
+
+/**
+ * Writes the device's public key, for instance for the server's list of preauthorised devices: PEM and a NUL. Makes the key if there
+ * never was one. From any thread, while no poll runs; needs the stack that the platform's crypto needs.
+ *
+ * @param buf `size` bytes; `MENDER_PUBLIC_KEY_MAX` are enough.
+ * @retval 0 written. @retval MENDER_E_NULL_POINTER `buf` is NULL. @retval MENDER_E_CONFIG_BUFFER it is too small.
+ * @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
+ * @retval MENDER_E_KEY_… the key cannot be read or made. @retval MENDER_E_NOT_INITIALISED there is no client.
+ *
+ * @pre `buf` is NULL or may be written for `size` bytes.
+ */
+int32_t mender_client_public_key(char *buf,
+				 size_t size);
+
+/**
+ * Gives the log of the deployment in progress, or of the last one since boot, line by line and oldest first: what went wrong. From any
+ * thread, while no poll runs; polls wait until it returns.
+ *
+ * @param line is called with `user`, a `MENDER_LEVEL_…`, ms since 1970 UTC where the time was known, else since boot (then below 2^40),
+ * and a text that ends with NUL and is good for the call only.
+ * @retval 0 all lines were given; there may be none. @retval MENDER_E_NULL_POINTER `line` is NULL.
+ * @retval MENDER_E_BUSY the client polls: try again. @retval MENDER_E_NOT_INITIALISED there is no client.
+ *
+ * @pre `line` is NULL or a function that takes `user`.
+ */
+int32_t mender_client_deployment_log(void (*line)(void *user,
+						  int32_t level,
+						  uint64_t time_ms,
+						  const char *text),
+				     void *user);
 
 /**
  * What failed last. From any thread.

@@ -3,9 +3,9 @@
  * @file
  * Mender client for microcontrollers: what a platform defines.
  *
- * Every function must be defined. All but the lock, `mender_port_defaults` and the clock's wait and wake are called only
- * from `mender_client_poll`, one at a time. They return at once, but for what their documentation says, and keep no pointer
- * beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
+ * Every function must be defined. All but the lock, `mender_port_defaults` and the clock's wait and wake are called one at a
+ * time: from `mender_client_poll`, and from `mender_client_confirm` and `mender_client_public_key`. They return at once, but for
+ * what their documentation says, and keep no pointer beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
  *
  * Rust binds this header by bindgen (rust/zephyr-sys): integers of fixed width and pointers only, no enumerations.
  */

@@ -81,7 +81,9 @@ mod window;
 pub use error_body::{ErrorBody, Refusal};
 pub use next::{Next, Offer, Refused};
 pub use reply::{ContentRange, Head, Part, Reply};
-pub use request::{Attributes, Authenticate, Call, Download, Entries, Entry, Message, Request, Tier, Value};
+pub use request::{
+    Attributes, Authenticate, Call, Download, Entries, Entry, Message, PEM_LEN, Request, Tier, Value, pem,
+};
 pub use signature::{DER_MAX, der};
 pub use token::TokenReader;
 pub use url::Url;

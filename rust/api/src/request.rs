@@ -253,15 +253,9 @@ impl Authenticate<'_> {
             }
             out.str(if last.is_some() { "}" } else { "{}" });
         });
-        // RFC 7468 with lines of 64 characters. The first 27 bytes of the SubjectPublicKeyInfo (RFC 5480 §2) of a P-256 key are
-        // always the same, its uncompressed point's leading 4 included, and 27 bytes are 36 characters of base64.
-        out.str(",\"pubkey\":\"-----BEGIN PUBLIC KEY-----\\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE");
-        let (_, point) = self.public_key.split_at_checked(1).unwrap_or_default();
-        let (first, second) = point.split_at_checked(21).unwrap_or_default();
-        out.base64(first);
-        out.str("\\n");
-        out.base64(second);
-        out.str("\\n-----END PUBLIC KEY-----\\n\"");
+        out.str(",\"pubkey\":\"");
+        pem(self.public_key, "\\n", out);
+        out.str("\"");
         if let Some(token) = self.tenant_token {
             member(out, ",", "tenant_token", token);
         }
@@ -271,6 +265,26 @@ impl Authenticate<'_> {
         out.str("}");
     }
 }
+
+/// Writes a public key on P-256 (`4, x, y`) as PEM: [`PEM_LEN`] bytes where `line_end` is one.
+pub fn pem(public_key: &[u8; 65], line_end: &str, out: &mut Window<'_>) {
+    // RFC 7468 with lines of 64 characters. The first 27 bytes of the SubjectPublicKeyInfo (RFC 5480 §2) of a P-256 key are
+    // always the same, its uncompressed point's leading 4 included, and 27 bytes are 36 characters of base64.
+    let (_, point) = public_key.split_at_checked(1).unwrap_or_default();
+    let (first, second) = point.split_at_checked(21).unwrap_or_default();
+    out.str("-----BEGIN PUBLIC KEY-----");
+    out.str(line_end);
+    out.str("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE");
+    out.base64(first);
+    out.str(line_end);
+    out.base64(second);
+    out.str(line_end);
+    out.str("-----END PUBLIC KEY-----");
+    out.str(line_end);
+}
+
+/// Length of a public key on P-256 as PEM, with line feeds.
+pub const PEM_LEN: usize = 178;
 
 /// The pair with the least key above `last`.
 fn least_above<'a>(pairs: &'a [u8], last: Option<&str>) -> Option<(&'a str, &'a str)> {

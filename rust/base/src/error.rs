@@ -103,6 +103,12 @@ errors! {
     ModuleTable = 1026, "no room for the update module";
     /// The firmware was built without what is asked for. On Zephyr, look at the `MENDER_MCU_*` options.
     Unsupported = 1027, "not built into this firmware";
+    /// There is no deployment that could be aborted.
+    NoDeployment = 1028, "no deployment in progress";
+    /// The deployment is past its commit, is ending already, or has no way back.
+    TooLate = 1029, "too late to abort the deployment";
+    /// An update is being installed or proved. It confirms its image itself, or falls back.
+    InDeployment = 1030, "a deployment is in progress";
 
     // ---- 11xx: JSON
     /// The text is not JSON (RFC 8259), or it ended too early.
@@ -312,6 +318,10 @@ errors! {
     CannotRevert = 1424, "cannot go back to the old image";
     /// The old software could not be restored; the artifact name carries `_INCONSISTENT`.
     RollbackFailed = 1425, "rollback failed";
+    /// Somebody at the device, or its application, aborted the deployment.
+    AbortedHere = 1426, "deployment aborted on the device";
+    /// This very image was tried before and did not prove itself. Deploy a better one, or have it tried again: `mender_client_retry`.
+    RevertedBefore = 1427, "image was reverted before and is not tried again";
 
     // ---- 15xx: ports (the errno is in the log)
     /// No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name).

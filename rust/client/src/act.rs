@@ -37,7 +37,8 @@ pub(crate) fn run<P: Platform>(
     }
 }
 
-fn confirm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, Error> {
+/// Makes the running image stay.
+pub(crate) fn confirm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, Error> {
     cx.ports.confirm().map_err(|errno| cx.port_failed(Error::Confirm, errno))?;
     // Believed when it can be read back.
     match cx.ports.is_confirmed() {

@@ -438,7 +438,7 @@ fn identity<P: Platform>(ports: &P) -> Result<Pairs<{ limits::IDENTITY }>, Error
 ///
 /// The order keeps the identity: the key is made only when the key store was read and is empty, no record says that one was
 /// made, and the records could be read at all.
-fn ready_key<P: Platform>(
+pub(crate) fn ready_key<P: Platform>(
     cx: &mut Context<'_, P>,
     checkpoint: &mut Checkpoint,
 ) -> Result<(), (Error, Errno)> {

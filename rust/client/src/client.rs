@@ -3,13 +3,13 @@
 //!
 //! What does not run in every poll is `#[inline(never)]`, so that a poll needs little stack beside what it runs.
 
-use crate::call::{Answer, Call, Failure, What};
+use crate::call::{Answer, Call, Failure, What, ready_key};
 use crate::context::{Context, Step};
 use crate::download::Download;
 use crate::inventory::Inventory;
 use crate::io::Io;
 use crate::{Buffers, Config, act};
-use mender_api::{Call as Asked, Message, Url, Window};
+use mender_api::{Call as Asked, Entries as _, Entry, Message, PEM_LEN, Url, Window};
 use mender_artifact::Unsigned;
 use mender_base::sha256::Hasher;
 use mender_base::{Error, Event, Status, limits};
@@ -48,6 +48,10 @@ pub struct Snapshot<'c> {
     pub authenticated: bool,
     /// What failed last.
     pub last_error: Option<LastError>,
+    /// [`Client::abort`] would stop the deployment.
+    pub can_abort: bool,
+    /// When the next check is due, in ms since boot.
+    pub check_at_ms: u64,
 }
 
 #[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
@@ -90,6 +94,8 @@ pub struct Client<'b, P: Platform> {
     doing: Doing<P::Hasher>,
     check_asked: bool,
     inventory_asked: bool,
+    authentication_asked: bool,
+    retry_asked: bool,
 }
 
 impl<'b, P: Platform> Client<'b, P> {
@@ -112,6 +118,8 @@ impl<'b, P: Platform> Client<'b, P> {
             doing: Doing::Boot { tries: 0, not_before_ms: 0 },
             check_asked: false,
             inventory_asked: false,
+            authentication_asked: false,
+            retry_asked: false,
         })
     }
 
@@ -139,6 +147,74 @@ impl<'b, P: Platform> Client<'b, P> {
         self.inventory_asked = true;
     }
 
+    /// Asks for a new token at the next poll, or when the deployment in progress is over; a check for updates comes with it.
+    pub fn authenticate_now(&mut self) {
+        self.authentication_asked = true;
+    }
+
+    /// Asks for the image that was reverted last to be tried again; a check for updates comes with it.
+    pub fn retry(&mut self) {
+        self.retry_asked = true;
+    }
+
+    /// Stops the deployment in progress, where [`Snapshot::can_abort`]: it is undone and reported as failed.
+    #[inline(never)]
+    pub fn abort(&mut self) {
+        let now_ms = self.cx.ports.now_ms();
+        if let Some(action) = self.machine.abort(now_ms) {
+            // What was being said on them is broken off.
+            self.cx.close(Channel::Api);
+            self.cx.close(Channel::Storage);
+            self.begin(action, now_ms);
+        }
+    }
+
+    /// Makes a running image stay that no deployment brought, or that was left unconfirmed by one that is over.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: the client has not started; [`Error::InDeployment`]; [`Error::Confirm`].
+    pub fn confirm(&mut self) -> Result<(), Error> {
+        if matches!(self.doing, Doing::Boot { .. }) {
+            return Err(Error::Busy);
+        }
+        if !self.machine.is_between() {
+            return Err(Error::InDeployment);
+        }
+        act::confirm(&mut self.cx).map(|_| ())
+    }
+
+    /// Writes the public device key as PEM and returns its length. Makes the key if there never was one.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: the client has not started, or the key is about to be made; [`Error::ConfigBuffer`]: `pem` has less than
+    /// [`PEM_LEN`] bytes; or what failed of the key.
+    pub fn public_key(&mut self, pem: &mut [u8]) -> Result<usize, Error> {
+        let cx = &mut self.cx;
+        // Only between its works has the client room to write the record that goes with a new key.
+        let idle = self.machine.is_idle() && matches!(self.doing, Doing::Wait { .. });
+        if matches!(self.doing, Doing::Boot { .. }) || !(idle || self.machine.checkpoint.key_made) {
+            return Err(Error::Busy);
+        }
+        if pem.len() < PEM_LEN {
+            return Err(Error::ConfigBuffer);
+        }
+        if !self.machine.checkpoint.key_made {
+            let ready = ready_key(cx, &mut self.machine.checkpoint);
+            ready.map_err(|(error, errno)| cx.port_failed(error, errno))?;
+        }
+        let mut key = [0; 65];
+        let read = cx.ports.public_key(&mut key);
+        read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
+        let mut window = Window::new(pem, 0);
+        mender_api::pem(&key, "\n", &mut window);
+        Ok(window.written().len())
+    }
+
+    /// Calls `each` for every entry of the log of the deployment in progress, or of the last one since boot; oldest first.
+    pub fn deployment_log(&self, each: &mut dyn FnMut(&Entry<'_>)) {
+        self.cx.log.visit(each);
+    }
+
     /// What the client is at.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<'_> {
@@ -149,6 +225,8 @@ impl<'b, P: Platform> Client<'b, P> {
             deployment_id: &c.id,
             authenticated: self.cx.token_len > 0,
             last_error: self.cx.last_error,
+            can_abort: self.machine.can_abort(),
+            check_at_ms: self.machine.check_at_ms(),
         }
     }
 
@@ -175,6 +253,14 @@ impl<'b, P: Platform> Client<'b, P> {
             return;
         }
         let mut wake = false;
+        if core::mem::take(&mut self.authentication_asked) {
+            self.cx.token_len = 0;
+            self.check_asked = true;
+        }
+        if core::mem::take(&mut self.retry_asked) {
+            self.release_brake();
+            self.check_asked = true;
+        }
         if core::mem::take(&mut self.check_asked) {
             self.machine.check_now(now_ms);
             wake = true;
@@ -186,6 +272,15 @@ impl<'b, P: Platform> Client<'b, P> {
         }
         if let (true, Doing::Wait { until_ms }) = (wake, &mut self.doing) {
             *until_ms = now_ms;
+        }
+    }
+
+    /// The image that was reverted may be tried again, also after a restart.
+    #[inline(never)]
+    fn release_brake(&mut self) {
+        if core::mem::take(&mut self.machine.checkpoint.reverted) != 0 {
+            // A store that fails has been logged; until the next restart the word holds all the same.
+            let _kept = self.cx.save(&self.machine.checkpoint);
         }
     }
 

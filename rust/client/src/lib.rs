@@ -45,7 +45,7 @@ mod signature;
 
 pub use client::{Client, LastError, POLL_MAX_MS, Snapshot};
 pub use config::{Buffers, Config};
-pub use mender_api::Tier;
+pub use mender_api::{Entry, PEM_LEN, Tier};
 pub use mender_update::{Phase, Timing};
 
 /// What is built in; constants, so that the rest goes without a trace.

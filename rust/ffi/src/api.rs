@@ -2,16 +2,17 @@
 //! The functions of `mender_mcu.h`.
 
 use crate::port::Ports;
-use crate::singleton::{self, Stage, with};
+use crate::port::level;
+use crate::singleton::{self, Asked, Stage, with};
 use crate::types::{
-    MENDER_PENDING, MENDER_POLL_MAX_MS, MenderCallbacks, MenderConfig, MenderPairs, MenderStatus,
-    MenderUpdateModule,
+    MENDER_PENDING, MENDER_PHASE_IDLE, MENDER_POLL_MAX_MS, MenderCallbacks, MenderConfig, MenderPairs,
+    MenderStatus, MenderUpdateModule,
 };
 use crate::{config, raw, text};
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 use core::ptr;
 use mender_base::{Error, Event};
-use mender_client::Client;
+use mender_client::{Client, Entry};
 use zephyr_sys as sys;
 
 /// What a poll asks for that found the client in use.
@@ -121,19 +122,31 @@ pub extern "C" fn mender_client_poll() -> u32 {
         Err(Error::Busy) => return BUSY_MS,
         Err(_) => return MENDER_POLL_MAX_MS,
     };
-    let (check, inventory) =
-        with(|shared| (core::mem::take(&mut shared.check), core::mem::take(&mut shared.inventory)));
+    let asked = with(|shared| core::mem::take(&mut shared.asked));
     let client = held.client();
-    if check {
-        client.check_now();
-    }
-    if inventory {
-        client.inventory_now();
-    }
+    pass_on(asked, client);
     let wait_ms = client.poll();
     held.publish(wait_ms > 1);
     drop(held);
     if with(|shared| shared.stage == Stage::Absent) { MENDER_POLL_MAX_MS } else { wait_ms }
+}
+
+fn pass_on(asked: Asked, client: &mut Client<'static, Ports>) {
+    if asked.check {
+        client.check_now();
+    }
+    if asked.inventory {
+        client.inventory_now();
+    }
+    if asked.authentication {
+        client.authenticate_now();
+    }
+    if asked.retry {
+        client.retry();
+    }
+    if asked.abort {
+        client.abort();
+    }
 }
 
 /// Sleeps for `ms`, for use with `mender_client_poll`. Returns early when a request comes in, or bytes where the platform can tell.
@@ -162,7 +175,7 @@ pub extern "C" fn mender_client_exit() -> i32 {
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_check_now() -> i32 {
-    ask(|shared| shared.check = true)
+    ask(|shared| shared.asked.check = true)
 }
 
 /// Asks for the inventory to be sent at the next poll, changed or not. As `mender_client_check_now`.
@@ -170,7 +183,127 @@ pub extern "C" fn mender_client_check_now() -> i32 {
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_inventory_now() -> i32 {
-    ask(|shared| shared.inventory = true)
+    ask(|shared| shared.asked.inventory = true)
+}
+
+/// Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`.
+///
+/// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_authenticate_now() -> i32 {
+    ask(|shared| shared.asked.authentication = true)
+}
+
+/// Asks for the image that was reverted last to be tried again, and for a check for updates. An image that did not prove itself is
+/// else refused, whatever deployment brings it, until another one has been reverted. As `mender_client_check_now`.
+///
+/// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_retry() -> i32 {
+    ask(|shared| shared.asked.retry = true)
+}
+
+/// Asks for the deployment in progress to be stopped at the next poll. What was installed is undone, if need be by a restart into the
+/// old software, and the server is told `failure` with `MENDER_E_ABORTED_HERE` in the deployment's log. From any thread.
+///
+/// @retval 0 asked. A commit that began meanwhile is not stopped.
+/// @retval MENDER_E_NO_DEPLOYMENT there is none.
+/// @retval MENDER_E_TOO_LATE it is restarting, committing or ending, or has no way back.
+/// @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_abort() -> i32 {
+    let asked = with(|shared| match (shared.stage, shared.status.phase) {
+        (Stage::Absent, _) => Err(Error::NotInitialised),
+        (_, MENDER_PHASE_IDLE) => Err(Error::NoDeployment),
+        _ if shared.status.can_abort == 0 => Err(Error::TooLate),
+        _ => {
+            shared.asked.abort = true;
+            Ok(())
+        }
+    });
+    sys::mender_port_clock_wake();
+    answer(asked)
+}
+
+/// Makes the running image stay that no deployment is proving: one that was flashed by hand or by another updater. Until it is
+/// confirmed nothing is downloaded, since the slot holds the image to fall back to. From any thread, while no poll runs; writes flash.
+///
+/// @retval 0 it stays. @retval MENDER_E_IN_DEPLOYMENT an update proves itself, and is confirmed when it has.
+/// @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
+/// @retval MENDER_E_CONFIRM it failed. @retval MENDER_E_NOT_INITIALISED there is no client.
+#[unsafe(no_mangle)]
+pub extern "C" fn mender_client_confirm() -> i32 {
+    answer(between_polls(Client::confirm))
+}
+
+/// Writes the device's public key, for instance for the server's list of preauthorised devices: PEM and a NUL. Makes the key if there
+/// never was one. From any thread, while no poll runs; needs the stack that the platform's crypto needs.
+///
+/// @param buf `size` bytes; `MENDER_PUBLIC_KEY_MAX` are enough.
+/// @retval 0 written. @retval MENDER_E_NULL_POINTER `buf` is NULL. @retval MENDER_E_CONFIG_BUFFER it is too small.
+/// @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
+/// @retval MENDER_E_KEY_… the key cannot be read or made. @retval MENDER_E_NOT_INITIALISED there is no client.
+///
+/// # Safety
+/// `buf` is NULL or may be written for `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_client_public_key(buf: *mut c_char, size: usize) -> i32 {
+    let read = || {
+        let room = size.checked_sub(1).ok_or(Error::ConfigBuffer)?;
+        // SAFETY: the caller's promise.
+        let buf = unsafe { raw::memory(buf.cast(), size) }?;
+        let pem = buf.get_mut(..room).unwrap_or_default();
+        let len = between_polls(|client| client.public_key(pem))?;
+        if let Some(end) = buf.get_mut(len) {
+            *end = 0;
+        }
+        Ok(())
+    };
+    answer(read())
+}
+
+/// Gives the log of the deployment in progress, or of the last one since boot, line by line and oldest first: what went wrong. From any
+/// thread, while no poll runs; polls wait until it returns.
+///
+/// @param line is called with `user`, a `MENDER_LEVEL_…`, ms since 1970 UTC where the time was known, else since boot (then below 2^40),
+/// and a text that ends with NUL and is good for the call only.
+/// @retval 0 all lines were given; there may be none. @retval MENDER_E_NULL_POINTER `line` is NULL.
+/// @retval MENDER_E_BUSY the client polls: try again. @retval MENDER_E_NOT_INITIALISED there is no client.
+///
+/// # Safety
+/// `line` is NULL or a function that takes `user`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_client_deployment_log(
+    line: Option<unsafe extern "C" fn(user: *mut c_void, level: i32, time_ms: u64, text: *const c_char)>,
+    user: *mut c_void,
+) -> i32 {
+    let give = || {
+        let line = line.ok_or(Error::NullPointer)?;
+        between_polls(|client| {
+            client.deployment_log(&mut |entry: &Entry<'_>| {
+                let mut buf = [0; LOG_LINE];
+                text::of_event(entry.event, entry.a, entry.b, entry.s, &mut buf);
+                // SAFETY: the caller's function gets its own pointer, and a text that ends with NUL and outlives the call.
+                unsafe { line(user, level(entry.event.level()), entry.unix_ms, buf.as_ptr().cast()) }
+            });
+            Ok(())
+        })
+    };
+    answer(give())
+}
+
+/// Room for a rendered log entry: the longest text of an event with the longest text that is kept.
+const LOG_LINE: usize = 160;
+
+/// Claims the client for something that is not a poll.
+fn between_polls<R>(run: impl FnOnce(&mut Client<'static, Ports>) -> Result<R, Error>) -> Result<R, Error> {
+    let mut held = singleton::hold(|_| Ok(()))?;
+    let result = run(held.client());
+    held.publish(true);
+    drop(held);
+    // A poll that found the client in use sleeps for a while.
+    sys::mender_port_clock_wake();
+    result
 }
 
 fn ask(request: impl FnOnce(&mut singleton::Shared)) -> i32 {

@@ -5,6 +5,8 @@ mod application;
 mod modules;
 mod platform;
 
+pub(crate) use platform::level;
+
 use crate::types::{MenderCallbacks, MenderUpdateModule};
 use mender_base::Error;
 use mender_port::{Errno, Progress, Result};

@@ -32,13 +32,22 @@ pub(crate) enum Stage {
     Active,
 }
 
+/// What other threads ask of the next poll.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) check: bool,
+    pub(crate) inventory: bool,
+    pub(crate) authentication: bool,
+    pub(crate) retry: bool,
+    pub(crate) abort: bool,
+}
+
 /// What threads share.
 pub(crate) struct Shared {
     pub(crate) stage: Stage,
     /// Somebody uses the client, or makes it.
     claimed: bool,
-    pub(crate) check: bool,
-    pub(crate) inventory: bool,
+    pub(crate) asked: Asked,
     /// The client goes when the claim is given back.
     exit: bool,
     pub(crate) status: MenderStatus,
@@ -47,8 +56,7 @@ pub(crate) struct Shared {
 const NOTHING: Shared = Shared {
     stage: Stage::Absent,
     claimed: false,
-    check: false,
-    inventory: false,
+    asked: Asked { check: false, inventory: false, authentication: false, retry: false, abort: false },
     exit: false,
     status: MenderStatus {
         phase: 0,
@@ -58,6 +66,8 @@ const NOTHING: Shared = Shared {
         deployment_error: 0,
         received: 0,
         total: 0,
+        can_abort: 0,
+        check_at_ms: 0,
         deployment_id: [0; 37],
         artifact_name: [0; 257],
     },
@@ -182,7 +192,8 @@ const fn phase(phase: Phase) -> i32 {
 
 /// The numbers are set at every poll, the texts when the phase changed or nothing is in a hurry: they are long.
 fn set_status(status: &mut MenderStatus, client: &Client<'static, Ports>, quiet: bool) {
-    let Snapshot { artifact_name, phase: now, deployment_id, authenticated, last_error } = client.snapshot();
+    let snapshot = client.snapshot();
+    let Snapshot { artifact_name, phase: now, deployment_id, authenticated, last_error, .. } = snapshot;
     let ports = client.ports();
     let now = phase(now);
     if quiet || status.phase != now {
@@ -195,6 +206,7 @@ fn set_status(status: &mut MenderStatus, client: &Client<'static, Ports>, quiet:
     status.last_errno = last_error.map_or(0, |last| last.errno);
     status.deployment_error = ports.deployment_error.map_or(0, code);
     (status.received, status.total) = ports.progress;
+    (status.can_abort, status.check_at_ms) = (snapshot.can_abort.into(), snapshot.check_at_ms);
 }
 
 fn set_text(to: &mut [c_char], text: &str) {

@@ -12,6 +12,9 @@ pub const MENDER_POLL_MAX_MS: u32 = 3600000;
 /// Update modules that can be registered.
 pub const MENDER_MODULES_MAX: usize = 4;
 
+/// Bytes of a buffer that a public key fits in: PEM with line feeds, and a NUL.
+pub const MENDER_PUBLIC_KEY_MAX: usize = 179;
+
 /// Smallest IO buffer, in bytes.
 pub const MENDER_IO_BUFFER_MIN: usize = 1024;
 /// Token buffer that takes what servers send today, in bytes.
@@ -199,6 +202,10 @@ pub struct MenderStatus {
     pub received: u32,
     /// Artifact bytes in all, or 0 where that is not known.
     pub total: u32,
+    /// 1: `mender_client_abort` would stop the deployment in progress. 0: there is none, or it is too late.
+    pub can_abort: i32,
+    /// When the next check for updates is due, in ms of the platform's clock (since boot).
+    pub check_at_ms: u64,
     /// The deployment's id, or empty.
     pub deployment_id: [c_char; 37],
     /// Name of the installed artifact.

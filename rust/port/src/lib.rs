@@ -2,7 +2,8 @@
 //! What a platform gives the client: one trait per need, the same names in Rust, C, Zephyr and the simulator.
 //!
 //! Rules for all ports: a call returns 0 or −errno at once and changes nothing on error, unless it says otherwise; it is
-//! bounded (at most one page erase, no wait longer than its documentation says); it is called only from `poll`.
+//! bounded (at most one page erase, no wait longer than its documentation says); it is called only from `poll`,
+//! and from what stands in its place (`confirm`, `public_key`), never from two at a time.
 //! The client never calls a port from within a port, and never keeps a borrowed slice.
 #![no_std]
 #![deny(

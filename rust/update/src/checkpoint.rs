@@ -55,6 +55,7 @@ mod tag {
     pub(super) const COUNTERS: u8 = 9;
     pub(super) const REASON: u8 = 10;
     pub(super) const FAILED_ID: u8 = 11;
+    pub(super) const REVERTED: u8 = 12;
 }
 
 mod flag {
@@ -94,6 +95,8 @@ pub struct Checkpoint {
     pub failed_id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
     /// Failures of `failed_id` in a row.
     pub failures: u8,
+    /// First bytes of the hash of the image that was tried last and did not prove itself; 0 for none. It is not tried again.
+    pub reverted: u64,
     /// A device key was made at some time: "no key" then means "lost", and none is made again.
     pub key_made: bool,
 }
@@ -122,6 +125,7 @@ impl Checkpoint {
             reason: None,
             failed_id: Text::new(),
             failures: 0,
+            reverted: 0,
             key_made: false,
         }
     }
@@ -155,11 +159,20 @@ impl Checkpoint {
             self.failures = 0;
             self.failed_id.clear();
         }
+        if self.kind == Kind::Image && self.reason.is_some_and(blames_image) {
+            self.reverted = first_bytes(&self.image_hash);
+        }
         self.phase = Phase::Idle;
         self.id.clear();
         self.reason = None;
         self.kind = Kind::Nothing;
         self.provides.forget_incoming();
+    }
+
+    /// Whether the image in hand was tried before and did not prove itself.
+    #[must_use]
+    pub fn was_reverted(&self) -> bool {
+        self.kind == Kind::Image && self.reverted != 0 && self.reverted == first_bytes(&self.image_hash)
     }
 
     /// Writes the entries.
@@ -176,6 +189,9 @@ impl Checkpoint {
             w.entry(tag::FAILED_ID, self.failed_id.as_bytes());
         }
         w.entry(tag::COUNTERS, &[self.writes, self.reboots, self.failures]);
+        if self.reverted != 0 {
+            w.entry(tag::REVERTED, &self.reverted.to_be_bytes());
+        }
         if self.phase == Phase::Idle {
             return;
         }
@@ -204,6 +220,7 @@ impl Checkpoint {
         c.supports_rollback = flags & flag::SUPPORTS_ROLLBACK != 0;
         [c.writes, c.reboots, c.failures] = *r.get(tag::COUNTERS)?.first_chunk::<3>()?;
         c.failed_id = entry_text(r, tag::FAILED_ID)?;
+        c.reverted = r.get(tag::REVERTED).map_or(0, first_bytes);
         c.id = entry_text(r, tag::ID)?;
         c.payload_type = entry_text(r, tag::PAYLOAD_TYPE)?;
         let cleared = r.get(tag::CLEARED).and_then(|b| b.first_chunk()).map_or(0, |b| u16::from_be_bytes(*b));
@@ -222,6 +239,24 @@ impl Checkpoint {
             if c.phase == Phase::Idle { c.id.is_empty() } else { mender_base::text::is_uuid(&c.id) };
         id_is_right.then_some(c)
     }
+}
+
+/// Whether a deployment that fails so had an image that ran, or was to run, and is not worth another try.
+fn blames_image(reason: Error) -> bool {
+    matches!(
+        reason,
+        Error::Reverted
+            | Error::Refused
+            | Error::CommitLost
+            | Error::SelfTest
+            | Error::ServerUnreachable
+            | Error::CommitDeadline
+    )
+}
+
+/// Enough of a hash to know an image by. Nothing is trusted for it: at worst an image is refused that could have been tried.
+fn first_bytes(hash: &[u8]) -> u64 {
+    hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 fn entry_text<const N: usize>(r: &Record<'_>, tag: u8) -> Option<Text<N>> {

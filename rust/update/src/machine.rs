@@ -92,6 +92,37 @@ impl Machine {
         self.is_on_trial() && now_ms >= self.commit_deadline_ms()
     }
 
+    /// Whether the deployment in progress can still be stopped: its software is not being made permanent, there is a way back, and it
+    /// is not failing already.
+    #[must_use]
+    pub fn can_abort(&self) -> bool {
+        let c = &self.checkpoint;
+        let way_back = match c.phase {
+            Phase::Download => true,
+            Phase::Install | Phase::VerifyReboot => c.supports_rollback,
+            _ => false,
+        };
+        // A restart that was asked for cannot be stopped.
+        way_back && c.reason.is_none() && self.stage != Stage::Reboot
+    }
+
+    /// Stops the deployment in progress if [`Machine::can_abort`], whatever was being done; the action that undoes it.
+    #[must_use]
+    pub fn abort(&mut self, now_ms: u64) -> Option<Action> {
+        if !self.can_abort() {
+            return None;
+        }
+        self.now_ms = now_ms;
+        self.fail(Error::AbortedHere);
+        Some(self.act())
+    }
+
+    /// When the next check is due, in ms since boot.
+    #[must_use]
+    pub fn check_at_ms(&self) -> u64 {
+        self.check_at_ms
+    }
+
     /// When new software on trial is given up, in ms since boot.
     #[must_use]
     pub fn commit_deadline_ms(&self) -> u64 {
@@ -282,6 +313,9 @@ impl Machine {
         c.needs_reboot = c.kind == Kind::Image;
         // Restarts during the download are not the new software's.
         c.reboots = 0;
+        if c.was_reverted() {
+            return self.failed(Error::RevertedBefore);
+        }
         if c.kind == Kind::Nothing { self.go(Stage::SaveSuccess) } else { self.go_on() }
     }
 

@@ -9,6 +9,7 @@ pub const MENDER_AGAIN: i32 = -11;
 pub const MENDER_PENDING: i32 = 1;
 pub const MENDER_POLL_MAX_MS: i32 = 3600000;
 pub const MENDER_MODULES_MAX: i32 = 4;
+pub const MENDER_PUBLIC_KEY_MAX: i32 = 179;
 pub const MENDER_IO_BUFFER_MIN: i32 = 1024;
 pub const MENDER_TOKEN_BUFFER: i32 = 1536;
 pub const MENDER_URI_BUFFER: i32 = 1024;

@@ -37,6 +37,15 @@ static void set_up_module(void)
 
 static char long_text[4000];
 
+static void log_line(void *user, int32_t level, uint64_t time_ms, const char *text)
+{
+	(void)user;
+	(void)level;
+	(void)time_ms;
+	(void)text;
+	CHECK(!"a log");
+}
+
 static void before_init(void)
 {
 	struct mender_status status;
@@ -47,6 +56,13 @@ static void before_init(void)
 	CHECK_INT(mender_client_exit(), MENDER_E_NOT_INITIALISED);
 	CHECK_INT(mender_client_check_now(), MENDER_E_NOT_INITIALISED);
 	CHECK_INT(mender_client_inventory_now(), MENDER_E_NOT_INITIALISED);
+	CHECK_INT(mender_client_authenticate_now(), MENDER_E_NOT_INITIALISED);
+	CHECK_INT(mender_client_retry(), MENDER_E_NOT_INITIALISED);
+	CHECK_INT(mender_client_abort(), MENDER_E_NOT_INITIALISED);
+	CHECK_INT(mender_client_confirm(), MENDER_E_NOT_INITIALISED);
+	CHECK_INT(mender_client_public_key(long_text, sizeof(long_text)), MENDER_E_NOT_INITIALISED);
+	CHECK_INT(long_text[0], 0);
+	CHECK_INT(mender_client_deployment_log(log_line, NULL), MENDER_E_NOT_INITIALISED);
 	CHECK_INT(mender_client_last_error(), MENDER_E_NOT_INITIALISED);
 	CHECK_INT(mender_client_status(&status), MENDER_E_NOT_INITIALISED);
 	CHECK_INT(status.phase, 0x77777777);
@@ -62,6 +78,13 @@ static void before_activate(void)
 	CHECK_INT(mender_client_init(NULL), MENDER_E_ALREADY_INITIALISED);
 	CHECK_INT(mender_client_poll(), MENDER_POLL_MAX_MS);
 	CHECK_INT(mender_client_last_error(), MENDER_E_NOT_ACTIVE);
+	CHECK_INT(mender_client_abort(), MENDER_E_NO_DEPLOYMENT);
+	CHECK_INT(mender_client_confirm(), MENDER_E_BUSY);
+	CHECK_INT(mender_client_public_key(long_text, sizeof(long_text)), MENDER_E_BUSY);
+	CHECK_INT(mender_client_public_key(NULL, sizeof(long_text)), MENDER_E_NULL_POINTER);
+	CHECK_INT(mender_client_public_key(long_text, 0), MENDER_E_CONFIG_BUFFER);
+	CHECK_INT(mender_client_deployment_log(NULL, NULL), MENDER_E_NULL_POINTER);
+	CHECK_INT(mender_client_deployment_log(log_line, NULL), 0);
 	CHECK_INT(mender_client_status(NULL), MENDER_E_NULL_POINTER);
 	CHECK_INT(mender_client_status((struct mender_status *)(void *)(long_text + 1)), MENDER_E_NULL_POINTER);
 	CHECK_INT(server.authentications, 0);

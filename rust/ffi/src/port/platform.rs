@@ -217,17 +217,27 @@ impl Clock for Ports {
     }
 }
 
+pub(crate) const fn level(level: Level) -> i32 {
+    match level {
+        Level::Error => MENDER_LEVEL_ERROR,
+        Level::Warning => MENDER_LEVEL_WARNING,
+        Level::Info => MENDER_LEVEL_INFO,
+        Level::Debug => MENDER_LEVEL_DEBUG,
+    }
+}
+
 impl Log for Ports {
     fn log(&mut self, event: Event, a: i64, b: i64, text: &str) {
-        let level = match event.level() {
-            Level::Error => MENDER_LEVEL_ERROR,
-            Level::Warning => MENDER_LEVEL_WARNING,
-            Level::Info => MENDER_LEVEL_INFO,
-            Level::Debug => MENDER_LEVEL_DEBUG,
-        };
         // SAFETY: `text` may be read for its length during the call.
         unsafe {
-            sys::mender_port_log(level, event.number().into(), a, b, text.as_ptr().cast(), text.len());
+            sys::mender_port_log(
+                level(event.level()),
+                event.number().into(),
+                a,
+                b,
+                text.as_ptr().cast(),
+                text.len(),
+            );
         }
     }
 }

@@ -414,12 +414,37 @@ impl Device {
         self.expect(Action::Reboot).answer(Event::RebootReturned)
     }
 
+    // ---- asked for at the device
+
+    /// What was being done is broken off.
+    #[track_caller]
+    pub(crate) fn aborts(&mut self) -> &mut Self {
+        assert!(self.machine.can_abort());
+        self.action = self.machine.abort(self.now_ms).expect("an abort");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn cannot_abort(&mut self) -> &mut Self {
+        let before = (self.machine.checkpoint.phase, self.machine.checkpoint.reason);
+        assert!(!self.machine.can_abort());
+        assert_eq!(self.machine.abort(self.now_ms), None);
+        assert_eq!((self.machine.checkpoint.phase, self.machine.checkpoint.reason), before);
+        self
+    }
+
     // ---- stretches that many dialogues have in common
 
     /// From the offer until the artifact is downloaded.
     #[track_caller]
     pub(crate) fn takes(&mut self) -> &mut Self {
         self.offered().saves(Phase::Download).reports(Status::Downloading).downloads()
+    }
+
+    /// The same for a deployment of that id.
+    #[track_caller]
+    pub(crate) fn takes_as(&mut self, id: &str) -> &mut Self {
+        self.offered_as(id, Ok(())).saves(Phase::Download).reports(Status::Downloading).downloads()
     }
 
     /// Until just before the payload is installed, or the swap is armed.
@@ -461,6 +486,13 @@ impl Device {
             self.runs(ModuleState::ArtifactVerifyReboot).probes();
         }
         self.asks(Ask::Commit).saves(Phase::Commit)
+    }
+
+    /// An image on trial, to a good end.
+    #[track_caller]
+    pub(crate) fn proves_from_trial(&mut self) -> &mut Self {
+        self.self_tests().probes().asks(Ask::Commit).saves(Phase::Commit);
+        self.runs(ModuleState::ArtifactCommit).succeeds()
     }
 
     /// The end of a deployment that went well, from the record on.

@@ -15,6 +15,22 @@ fn variants(source: &str, head: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_document_on_records_has_every_tag_of_the_checkpoint_under_its_number() {
+    let document = read("../../docs/records.md");
+    let section = document.split("## The client's state").nth(1).expect("a section on the state");
+    let section = section.split("\n## ").next().unwrap();
+    let source = read("src/checkpoint.rs");
+    let tags = source.split("mod tag {").nth(1).and_then(|s| s.split("\n}").next()).expect("tags");
+    let numbers: Vec<&str> =
+        tags.lines().filter_map(|l| l.trim().strip_suffix(';')?.split(" = ").nth(1)).collect();
+    assert!(numbers.len() >= 12, "{numbers:?}");
+    let row = |l: &&str| l.starts_with("| ") && l.as_bytes()[2].is_ascii_digit();
+    let rows: Vec<&str> = section.lines().filter(row).collect();
+    let documented: Vec<&str> = rows.iter().map(|r| r[2..].split(' ').next().unwrap()).collect();
+    assert_eq!(documented, numbers, "docs/records.md and the tags of checkpoint.rs");
+}
+
+#[test]
 fn the_document_names_every_stage_and_every_phase() {
     let document = read("../../docs/state-machine.md");
     let (stages, phases) = document.split_once("## Phases").expect("a section on phases");

@@ -14,6 +14,7 @@
 //! | 91 MCUboot reverts | `c91_an_image_that_mcuboot_reverts_is_reported_as_failure_exactly_once` |
 
 mod aborts;
+mod asked;
 mod between;
 mod boot_table;
 mod device;

@@ -88,6 +88,7 @@ fn requests() {
     Request::write(&Request { url: &url, user_agent: any(), call }, &mut window);
     Call::body(&call, &mut window);
     Authenticate::body(&body, &mut window);
+    mender_api::pem(&public_key, any(), &mut window);
     Message::body(&message(), &mut window);
     see(window.written());
 }

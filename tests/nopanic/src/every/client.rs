@@ -37,6 +37,12 @@ pub(crate) fn every() {
             0u8 => Client::check_now(&mut client),
             1 => Client::inventory_now(&mut client),
             2 => see(Client::snapshot(&client)),
+            4 => Client::authenticate_now(&mut client),
+            5 => Client::retry(&mut client),
+            6 => Client::abort(&mut client),
+            7 => see(Client::confirm(&mut client)),
+            8 => see(Client::public_key(&mut client, part(&mut [0; 200]))),
+            9 => Client::deployment_log(&client, &mut |entry| see(entry)),
             3 => see((&raw const *Client::ports(&client), &raw mut *Client::ports_mut(&mut client))),
             _ => see(Client::poll(&mut client)),
         }

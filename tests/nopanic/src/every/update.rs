@@ -96,6 +96,7 @@ fn checkpoints(checkpoint: &mut Checkpoint) {
     checkpoint.supports_rollback = any();
     checkpoint.writes = any();
     checkpoint.reboots = any();
+    see(Checkpoint::was_reverted(checkpoint));
 }
 
 fn event() -> Event<'static> {
@@ -134,5 +135,7 @@ fn machine(mut machine: Machine) {
         action = Machine::next(&mut machine, event(), any(), any());
         see((Machine::is_idle(&machine), Machine::is_between(&machine), Machine::is_on_trial(&machine)));
         see((Machine::commit_deadline_ms(&machine), Machine::wake_at_ms(&machine)));
+        see((Machine::can_abort(&machine), Machine::check_at_ms(&machine)));
+        see(Machine::abort(&mut machine, any()));
     }
 }
