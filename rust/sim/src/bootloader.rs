@@ -7,6 +7,7 @@ use mender_testkit::image;
 
 use crate::flash::{Flash, FlashError};
 use crate::layout::Area;
+use crate::mcuboot::{self, Mode};
 use crate::power::Moment;
 use crate::trailer::{self, Flag, Magic, SwapType, Trailer};
 
@@ -60,8 +61,9 @@ pub fn request_swap(flash: &mut Flash) -> Result<()> {
 
 /// What is left of the image in the secondary slot.
 #[must_use]
-pub fn swap_state(flash: &Flash) -> SwapState {
-    match image::version_of(flash.view(Area::Slot1)) {
+pub fn swap_state(flash: &Flash, mode: Mode) -> SwapState {
+    let at = mcuboot::upload_offset(flash.layout(), mode) as usize;
+    match image::version_of(&flash.view(Area::Slot1)[at..]) {
         Some(_) => SwapState::Whole,
         None => SwapState::Refused,
     }

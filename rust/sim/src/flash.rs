@@ -67,6 +67,7 @@ pub struct Flash {
     bytes: Vec<u8>,
     file: Option<File>,
     purpose: Option<Moment>,
+    whole: bool,
     counts: [Counts; Area::ALL.len()],
     misuse: Option<(Area, FlashError)>,
     /// The power supply.
@@ -98,6 +99,7 @@ impl Flash {
             bytes,
             file: None,
             purpose: None,
+            whole: false,
             counts: Default::default(),
             misuse: None,
             power: Power::default(),
@@ -176,6 +178,14 @@ impl Flash {
         result
     }
 
+    /// Does `work` with every program whole or not done at all, whatever tear was planned: for what MCUboot takes for granted.
+    pub(crate) fn never_torn<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.whole, true);
+        let result = work(self);
+        self.whole = before;
+        result
+    }
+
     /// Reads `buf.len()` bytes at `offset` of an area.
     ///
     /// # Errors
@@ -213,11 +223,15 @@ impl Flash {
         let cut = self.power.step(moment);
         let tear = cut.map_or(Tear::All, |cut| cut.tear);
         let flag = len == granule && matches!(moment, Moment::Arm | Moment::Swap | Moment::Confirm);
-        let tear = if flag { whole_or_nothing(tear) } else { tear };
+        let tear = if flag || self.whole { whole_or_nothing(tear) } else { tear };
         let target = &mut self.bytes[range.clone()];
         match tear {
             Tear::Nothing => {}
             Tear::Half => target[..data.len() / 2].copy_from_slice(&data[..data.len() / 2]),
+            Tear::Bytes(count) => {
+                let len = data.len().min(count as usize);
+                target[..len].copy_from_slice(&data[..len]);
+            }
             Tear::Bits(seed) => {
                 let mut random = Xorshift::new(seed ^ u64::from(offset));
                 for (to, from) in target.iter_mut().zip(data) {
@@ -246,6 +260,7 @@ impl Flash {
         match cut.map_or(Tear::All, |cut| cut.tear) {
             Tear::Nothing => {}
             Tear::Half => target[..page as usize / 2].fill(ERASED),
+            Tear::Bytes(count) => target[..page.min(count) as usize].fill(ERASED),
             Tear::Bits(seed) => {
                 let mut random = Xorshift::new(seed ^ u64::from(offset));
                 target.iter_mut().for_each(|byte| *byte |= random.next().to_be_bytes()[0]);
@@ -316,10 +331,9 @@ impl Flash {
 /// all: a half-written image-ok flag would neither revert nor count as confirmed, and nobody could mend it.
 fn whole_or_nothing(tear: Tear) -> Tear {
     match tear {
-        Tear::Half => Tear::Nothing,
+        Tear::Nothing | Tear::Half | Tear::Bytes(_) => Tear::Nothing,
         Tear::Bits(seed) if seed & 1 == 0 => Tear::Nothing,
         Tear::Bits(_) | Tear::All => Tear::All,
-        Tear::Nothing => Tear::Nothing,
     }
 }
 

@@ -11,9 +11,10 @@ use mender_port::{
 
 use crate::application::App;
 use crate::flash::Flash;
-use crate::keys::Keys;
+use crate::keys::{DeviceKeys, Keys};
 use crate::log::Sink;
 use crate::mcuboot::Mode;
+use crate::power::{Moment, Tear};
 use crate::reports::Watch;
 use crate::slot::SlotWriter;
 use crate::{bootloader, store};
@@ -40,7 +41,7 @@ pub struct Faults {
 /// A simulated device between two resets. After a power cut all ports fail, the network too: a device without power sends nothing.
 ///
 /// Made anew at each boot around the same [`Flash`], which [`Host::into_flash`] gives back.
-pub struct Host<T, C, L, M> {
+pub struct Host<T, C, L, M, K = Keys> {
     /// The flash.
     pub flash: Flash,
     /// How MCUboot upgrades.
@@ -48,7 +49,7 @@ pub struct Host<T, C, L, M> {
     /// The writer of the secondary slot.
     pub slot: SlotWriter,
     /// Keys and random numbers.
-    pub keys: Keys,
+    pub keys: K,
     /// Sockets.
     pub transport: T,
     /// Time.
@@ -68,9 +69,9 @@ pub struct Host<T, C, L, M> {
     reports: Watch,
 }
 
-impl<T, C: Clock, L: Sink, M> Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> Host<T, C, L, M, K> {
     /// A device that has just booted, with default behaviour and no identity.
-    pub fn new(flash: Flash, keys: Keys, transport: T, clock: C, sink: L, modules: M) -> Self {
+    pub fn new(flash: Flash, keys: K, transport: T, clock: C, sink: L, modules: M) -> Self {
         Self {
             flash,
             mode: Mode::default(),
@@ -99,6 +100,18 @@ impl<T, C: Clock, L: Sink, M> Host<T, C, L, M> {
         self.sink.note(now, what, text);
     }
 
+    /// A step of an update module, during which the power may go: before it or after it, for what a module does is its own affair.
+    fn module_step<R>(&mut self, work: impl FnOnce(&mut M) -> Result<R>) -> Result<R> {
+        self.or_fault(None)?;
+        let Some(cut) = self.flash.power.step(Moment::Module) else { return work(&mut self.modules) };
+        if matches!(cut.tear, Tear::All) {
+            // Nobody hears of it any more.
+            drop(work(&mut self.modules));
+        }
+        self.flash.power.fail(&cut);
+        Err(Errno::EIO)
+    }
+
     /// The fault to be given, if any; [`Errno::EIO`] without power.
     fn or_fault(&self, fault: Option<Errno>) -> Result<()> {
         let off = self.flash.power.is_off().then_some(Errno::EIO);
@@ -106,7 +119,7 @@ impl<T, C: Clock, L: Sink, M> Host<T, C, L, M> {
     }
 }
 
-impl<T: Transport, C: Clock, L: Sink, M> Transport for Host<T, C, L, M> {
+impl<T: Transport, C: Clock, L: Sink, M, K> Transport for Host<T, C, L, M, K> {
     const SESSIONS: usize = T::SESSIONS;
 
     fn open(&mut self, channel: Channel, host: &str, port: u16, tls: bool) -> Result<()> {
@@ -136,8 +149,9 @@ impl<T: Transport, C: Clock, L: Sink, M> Transport for Host<T, C, L, M> {
     }
 }
 
-impl<T, C: Clock, L: Sink, M> Slot for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> Slot for Host<T, C, L, M, K> {
     fn begin(&mut self, size: u32) -> Result<()> {
+        self.slot.mode = self.mode;
         self.slot.begin(&mut self.flash, size)
     }
 
@@ -155,11 +169,12 @@ impl<T, C: Clock, L: Sink, M> Slot for Host<T, C, L, M> {
     }
 
     fn invalidate(&mut self) -> Result<bool> {
+        self.slot.mode = self.mode;
         self.slot.invalidate(&mut self.flash)
     }
 }
 
-impl<T, C: Clock, L: Sink, M> Boot for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> Boot for Host<T, C, L, M, K> {
     fn running_hash(&mut self) -> Result<Sha256> {
         bootloader::running_hash(&self.flash)
     }
@@ -184,11 +199,11 @@ impl<T, C: Clock, L: Sink, M> Boot for Host<T, C, L, M> {
     }
 
     fn swap_state(&mut self) -> SwapState {
-        bootloader::swap_state(&self.flash)
+        bootloader::swap_state(&self.flash, self.mode)
     }
 }
 
-impl<T, C: Clock, L: Sink, M> Store for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> Store for Host<T, C, L, M, K> {
     fn read(&mut self, id: RecordId, buf: &mut [u8]) -> Result<Option<usize>> {
         self.or_fault(self.faults.record_read)?;
         store::read(&mut self.flash, id, buf)
@@ -200,7 +215,7 @@ impl<T, C: Clock, L: Sink, M> Store for Host<T, C, L, M> {
     }
 }
 
-impl<T, C: Clock, L: Sink, M> Crypto for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K: DeviceKeys> Crypto for Host<T, C, L, M, K> {
     type Hasher = Soft;
 
     fn device_key(&mut self) -> Result<DeviceKey> {
@@ -221,7 +236,7 @@ impl<T, C: Clock, L: Sink, M> Crypto for Host<T, C, L, M> {
     }
 
     fn verification_key(&mut self, index: usize) -> Option<KeyKind> {
-        self.keys.verification.get(index).map(crate::keys::PublicKey::kind)
+        self.keys.verification_key(index)
     }
 
     fn verify(&mut self, index: usize, hash: &Sha256, signature: &[u8]) -> Result<bool> {
@@ -229,11 +244,11 @@ impl<T, C: Clock, L: Sink, M> Crypto for Host<T, C, L, M> {
     }
 
     fn random(&mut self) -> u32 {
-        self.keys.random.number()
+        self.keys.random()
     }
 }
 
-impl<T, C: Clock, L, M> Clock for Host<T, C, L, M> {
+impl<T, C: Clock, L, M, K> Clock for Host<T, C, L, M, K> {
     fn now_ms(&mut self) -> u64 {
         self.clock.now_ms()
     }
@@ -243,14 +258,14 @@ impl<T, C: Clock, L, M> Clock for Host<T, C, L, M> {
     }
 }
 
-impl<T, C: Clock, L: Sink, M> Log for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> Log for Host<T, C, L, M, K> {
     fn log(&mut self, event: Event, a: i64, b: i64, text: &str) {
         let now = self.clock.now_ms();
         self.sink.event(now, event, a, b, text);
     }
 }
 
-impl<T, C: Clock, L: Sink, M> System for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> System for Host<T, C, L, M, K> {
     fn identity(&self, pair: &mut dyn FnMut(&str, &str)) {
         self.identity.iter().for_each(|(key, value)| pair(key, value));
     }
@@ -260,7 +275,7 @@ impl<T, C: Clock, L: Sink, M> System for Host<T, C, L, M> {
     }
 }
 
-impl<T, C: Clock, L: Sink, M> Application for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M, K> Application for Host<T, C, L, M, K> {
     fn approve(&mut self, stage: Stage) -> Verdict {
         self.app.approve(stage)
     }
@@ -278,7 +293,7 @@ impl<T, C: Clock, L: Sink, M> Application for Host<T, C, L, M> {
     }
 }
 
-impl<T, C: Clock, L: Sink, M: Modules> Modules for Host<T, C, L, M> {
+impl<T, C: Clock, L: Sink, M: Modules, K> Modules for Host<T, C, L, M, K> {
     fn find(&mut self, payload_type: &str) -> Option<ModuleId> {
         self.modules.find(payload_type)
     }
@@ -292,33 +307,27 @@ impl<T, C: Clock, L: Sink, M: Modules> Modules for Host<T, C, L, M> {
     }
 
     fn download(&mut self, module: ModuleId) -> Result<()> {
-        self.or_fault(None)?;
-        self.modules.download(module)
+        self.module_step(|modules| modules.download(module))
     }
 
     fn meta_data(&mut self, module: ModuleId, piece: &[u8]) -> Result<()> {
-        self.or_fault(None)?;
-        self.modules.meta_data(module, piece)
+        self.module_step(|modules| modules.meta_data(module, piece))
     }
 
     fn begin(&mut self, module: ModuleId, file: u8, name: &str, size: u32) -> Result<()> {
-        self.or_fault(None)?;
-        self.modules.begin(module, file, name, size)
+        self.module_step(|modules| modules.begin(module, file, name, size))
     }
 
     fn write(&mut self, module: ModuleId, file: u8, offset: u32, data: &[u8]) -> Result<usize> {
-        self.or_fault(None)?;
-        self.modules.write(module, file, offset, data)
+        self.module_step(|modules| modules.write(module, file, offset, data))
     }
 
     fn end(&mut self, module: ModuleId, file: u8) -> Result<()> {
-        self.or_fault(None)?;
-        self.modules.end(module, file)
+        self.module_step(|modules| modules.end(module, file))
     }
 
     fn run(&mut self, module: ModuleId, state: ModuleState) -> Result<Progress> {
-        self.or_fault(None)?;
-        self.modules.run(module, state)
+        self.module_step(|modules| modules.run(module, state))
     }
 }
 
@@ -329,7 +338,7 @@ mod tests {
     use crate::log::Memory;
     use crate::modules::Folder;
     use crate::transport::{Sockets, Trust};
-    use crate::{Area, Cut, Layout, Moment, Tear};
+    use crate::{Area, Cut, Layout};
 
     fn host() -> Host<Sockets, ManualClock, Memory, Folder> {
         let trust = Trust::from_pem_files([]).unwrap();

@@ -120,6 +120,46 @@ impl PublicKey {
     }
 }
 
+/// The keys of a device, kept in its flash: [`Crypto`](mender_port::Crypto) without hashing. Where a simulation needs speed more than
+/// cryptography, it has keys of its own.
+pub trait DeviceKeys {
+    /// See [`mender_port::Crypto::device_key`].
+    ///
+    /// # Errors
+    /// `-EBADMSG` when there is a key that is damaged, or what the flash said.
+    fn device_key(&mut self, flash: &mut Flash) -> Result<DeviceKey>;
+
+    /// See [`mender_port::Crypto::make_device_key`].
+    ///
+    /// # Errors
+    /// What the flash said.
+    fn make_device_key(&mut self, flash: &mut Flash) -> Result<()>;
+
+    /// See [`mender_port::Crypto::public_key`].
+    ///
+    /// # Errors
+    /// `-ENOKEY`, or as [`DeviceKeys::device_key`].
+    fn public_key(&mut self, flash: &mut Flash, point: &mut [u8; 65]) -> Result<()>;
+
+    /// See [`mender_port::Crypto::sign`].
+    ///
+    /// # Errors
+    /// `-ENOKEY`, or as [`DeviceKeys::device_key`].
+    fn sign(&mut self, flash: &mut Flash, hash: &Sha256, signature: &mut [u8; 64]) -> Result<()>;
+
+    /// See [`mender_port::Crypto::verification_key`].
+    fn verification_key(&self, index: usize) -> Option<KeyKind>;
+
+    /// See [`mender_port::Crypto::verify`].
+    ///
+    /// # Errors
+    /// `-EINVAL` when there is no such key.
+    fn verify(&mut self, index: usize, hash: &Sha256, signature: &[u8]) -> Result<bool>;
+
+    /// See [`mender_port::Crypto::random`].
+    fn random(&mut self) -> u32;
+}
+
 /// Keys of a device.
 #[derive(Debug)]
 pub struct Keys {
@@ -135,46 +175,6 @@ impl Keys {
     #[must_use]
     pub fn new(random: Random, verification: Vec<PublicKey>) -> Self {
         Self { verification, random, device: None }
-    }
-
-    /// See [`mender_port::Crypto::device_key`].
-    ///
-    /// # Errors
-    /// `-EBADMSG` when there is a key that is damaged, or what the flash said.
-    pub fn device_key(&mut self, flash: &mut Flash) -> Result<DeviceKey> {
-        let granule = flash.layout().granule as usize;
-        let mut page = vec![0; flash.layout().page_size as usize];
-        flash.read(Area::Key, 0, &mut page)?;
-        let (mark, body) = page.split_at(granule);
-        self.device = key_of(body);
-        match (&self.device, mark.iter().all(|byte| *byte == ERASED)) {
-            (Some(_), _) => Ok(DeviceKey::Present),
-            (None, true) => Ok(DeviceKey::Absent),
-            (None, false) => Err(Errno(-74)),
-        }
-    }
-
-    /// See [`mender_port::Crypto::make_device_key`].
-    ///
-    /// # Errors
-    /// What the flash said.
-    pub fn make_device_key(&mut self, flash: &mut Flash) -> Result<()> {
-        let key = self.generate()?;
-        let pkcs8 = key.to_pkcs8_der().map_err(|_encoding| Errno::EIO)?;
-        let pkcs8 = pkcs8.as_bytes();
-        let len = u16::try_from(pkcs8.len()).map_err(|_huge| Errno::EIO)?;
-        let mut body = len.to_le_bytes().to_vec();
-        body.extend_from_slice(pkcs8);
-        body.extend(CRC.checksum(&body).to_le_bytes());
-        let granule = flash.layout().granule;
-        body.resize(body.len().next_multiple_of(granule as usize), ERASED);
-        let mut mark = vec![ERASED; granule as usize];
-        mark[0] = MARK;
-        flash.erase(Area::Key, 0)?;
-        flash.program(Area::Key, granule, &body)?;
-        flash.program(Area::Key, 0, &mark)?;
-        self.device = Some(key);
-        Ok(())
     }
 
     fn generate(&mut self) -> Result<SigningKey> {
@@ -195,33 +195,63 @@ impl Keys {
         }
         self.device.as_ref().ok_or(Errno(-126))
     }
+}
 
-    /// See [`mender_port::Crypto::public_key`].
-    ///
-    /// # Errors
-    /// `-ENOKEY`, or as [`Keys::device_key`].
-    pub fn public_key(&mut self, flash: &mut Flash, point: &mut [u8; 65]) -> Result<()> {
+impl DeviceKeys for Keys {
+    fn device_key(&mut self, flash: &mut Flash) -> Result<DeviceKey> {
+        let granule = flash.layout().granule as usize;
+        let mut page = vec![0; flash.layout().page_size as usize];
+        flash.read(Area::Key, 0, &mut page)?;
+        let (mark, body) = page.split_at(granule);
+        self.device = key_of(body);
+        match (&self.device, mark.iter().all(|byte| *byte == ERASED)) {
+            (Some(_), _) => Ok(DeviceKey::Present),
+            (None, true) => Ok(DeviceKey::Absent),
+            (None, false) => Err(Errno(-74)),
+        }
+    }
+
+    fn make_device_key(&mut self, flash: &mut Flash) -> Result<()> {
+        let key = self.generate()?;
+        let pkcs8 = key.to_pkcs8_der().map_err(|_encoding| Errno::EIO)?;
+        let pkcs8 = pkcs8.as_bytes();
+        let len = u16::try_from(pkcs8.len()).map_err(|_huge| Errno::EIO)?;
+        let mut body = len.to_le_bytes().to_vec();
+        body.extend_from_slice(pkcs8);
+        body.extend(CRC.checksum(&body).to_le_bytes());
+        let granule = flash.layout().granule;
+        body.resize(body.len().next_multiple_of(granule as usize), ERASED);
+        let mut mark = vec![ERASED; granule as usize];
+        mark[0] = MARK;
+        flash.erase(Area::Key, 0)?;
+        flash.program(Area::Key, granule, &body)?;
+        flash.program(Area::Key, 0, &mark)?;
+        self.device = Some(key);
+        Ok(())
+    }
+
+    fn public_key(&mut self, flash: &mut Flash, point: &mut [u8; 65]) -> Result<()> {
         let encoded = VerifyingKey::from(self.device(flash)?).to_sec1_point(false);
         *point = encoded.as_bytes().try_into().map_err(|_length| Errno::EIO)?;
         Ok(())
     }
 
-    /// See [`mender_port::Crypto::sign`].
-    ///
-    /// # Errors
-    /// `-ENOKEY`, or as [`Keys::device_key`].
-    pub fn sign(&mut self, flash: &mut Flash, hash: &Sha256, signature: &mut [u8; 64]) -> Result<()> {
+    fn sign(&mut self, flash: &mut Flash, hash: &Sha256, signature: &mut [u8; 64]) -> Result<()> {
         let made: Signature = self.device(flash)?.sign_prehash(hash).map_err(|_unsigned| Errno::EIO)?;
         *signature = made.to_bytes().into();
         Ok(())
     }
 
-    /// See [`mender_port::Crypto::verify`].
-    ///
-    /// # Errors
-    /// `-EINVAL` when there is no such key.
-    pub fn verify(&mut self, index: usize, hash: &Sha256, signature: &[u8]) -> Result<bool> {
+    fn verify(&mut self, index: usize, hash: &Sha256, signature: &[u8]) -> Result<bool> {
         self.verification.get(index).map(|key| key.verify(hash, signature)).ok_or(Errno::EINVAL)
+    }
+
+    fn verification_key(&self, index: usize) -> Option<KeyKind> {
+        self.verification.get(index).map(PublicKey::kind)
+    }
+
+    fn random(&mut self) -> u32 {
+        self.random.number()
     }
 }
 

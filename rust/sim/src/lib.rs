@@ -16,6 +16,7 @@ pub mod layout;
 pub mod log;
 pub mod mcuboot;
 pub mod modules;
+mod pages;
 pub mod power;
 mod reports;
 pub mod slot;

@@ -3,7 +3,8 @@
 //!
 //! It remembers nothing in RAM: each step of a swap is noted in flash, so that a reset at any operation only makes it go on. A swap that
 //! uses the scratch area moves groups of pages, the last group first, each in three steps: secondary → scratch, primary → secondary,
-//! scratch → primary. The kind of swap is kept in the scratch area while the primary slot's trailer is made new.
+//! scratch → primary. The kind of swap is kept in the scratch area while the primary slot's trailer is made new. The swaps without a
+//! scratch area are in [`crate::pages`].
 //!
 //! Knows: slots, trailers, the image format. Does not know: signatures and versions; an image is good when its SHA-256 is.
 //!
@@ -12,7 +13,8 @@
 use mender_testkit::image;
 
 use crate::flash::{Flash, FlashError};
-use crate::layout::Area;
+use crate::layout::{Area, Layout};
+use crate::pages;
 use crate::power::Moment;
 use crate::trailer::{self, Flag, Magic, STEPS, SwapType, Trailer};
 
@@ -22,8 +24,19 @@ pub enum Mode {
     /// Swap through a scratch area; an image that is not confirmed is swapped back.
     #[default]
     SwapUsingScratch,
+    /// Move the old image up by a page, then exchange the images page by page.
+    SwapUsingMove,
+    /// Exchange the images page by page; the new one is written a page further up than it will run.
+    SwapUsingOffset,
     /// Copy over the old image; there is no way back.
     OverwriteOnly,
+}
+
+impl Mode {
+    /// Without a scratch area a page of one of the slots is kept free.
+    pub(crate) fn pages_kept_free(self) -> u32 {
+        u32::from(matches!(self, Self::SwapUsingMove | Self::SwapUsingOffset))
+    }
 }
 
 /// What MCUboot did before it started the image.
@@ -72,6 +85,7 @@ impl From<FlashError> for BootError {
 pub fn boot(flash: &mut Flash, mode: Mode) -> Result<Booted, BootError> {
     let done = flash.during(Moment::Swap, |flash| match mode {
         Mode::SwapUsingScratch => boot_swapping(flash),
+        Mode::SwapUsingMove | Mode::SwapUsingOffset => boot_by_pages(flash, mode),
         Mode::OverwriteOnly => boot_overwriting(flash),
     })?;
     if flash.power.is_off() {
@@ -88,15 +102,47 @@ pub fn swap_type(flash: &Flash) -> SwapType {
     match (secondary.magic, secondary.image_ok) {
         (Magic::Good, Flag::Unset) => SwapType::Test,
         (Magic::Good, Flag::Set) => SwapType::Permanent,
-        (Magic::Unset, _)
-            if primary.magic == Magic::Good
-                && primary.image_ok == Flag::Unset
-                && primary.copy_done == Flag::Set =>
+        // Whatever the secondary slot's magic is: it may have been torn while it was written.
+        _ if primary.magic == Magic::Good
+            && primary.image_ok == Flag::Unset
+            && primary.copy_done == Flag::Set =>
         {
             SwapType::Revert
         }
         _ => SwapType::None,
     }
+}
+
+/// As [`swap_type`], by the rules of that mode: with an offset, a revert is noted in the secondary slot while its swap begins.
+#[must_use]
+pub fn swap_type_in(flash: &Flash, mode: Mode) -> SwapType {
+    let secondary = Trailer::of(flash, Area::Slot1);
+    let noted = (secondary.magic, secondary.image_ok, secondary.copy_done);
+    match (mode, noted) {
+        (Mode::SwapUsingOffset, (Magic::Good, Flag::Unset, Flag::Set)) => SwapType::Revert,
+        _ => swap_type(flash),
+    }
+}
+
+/// Where in the secondary slot a new image begins.
+#[must_use]
+pub fn upload_offset(layout: &Layout, mode: Mode) -> u32 {
+    if mode == Mode::SwapUsingOffset { layout.page_size } else { 0 }
+}
+
+/// The largest image that can be swapped in that mode.
+#[must_use]
+pub fn max_image_size(layout: &Layout, mode: Mode) -> u32 {
+    layout.max_image_size().saturating_sub(mode.pages_kept_free() * layout.page_size)
+}
+
+/// The image in the secondary slot that a swap of that kind would bring.
+///
+/// # Errors
+/// Why it would not be booted.
+pub fn candidate(flash: &Flash, mode: Mode, swap: SwapType) -> Result<image::Info, image::ImageError> {
+    let at = if swap == SwapType::Revert { 0 } else { upload_offset(flash.layout(), mode) as usize };
+    image::check(&flash.view(Area::Slot1)[at..at + max_image_size(flash.layout(), mode) as usize])
 }
 
 /// The image in a slot, if it is whole and leaves the trailer its room.
@@ -190,6 +236,24 @@ fn swap_slots(flash: &mut Flash, swap: SwapType, size: u32) -> Result<(), FlashE
     trailer::write_copy_done(flash, Area::Slot0)
 }
 
+fn boot_by_pages(flash: &mut Flash, mode: Mode) -> Result<Done, FlashError> {
+    if let Some((swap, size)) = pages::interrupted(flash) {
+        pages::run(flash, mode, swap, size)?;
+        return Ok(Done::Resumed(swap));
+    }
+    let swap = swap_type_in(flash, mode);
+    if swap == SwapType::None {
+        return Ok(Done::Nothing);
+    }
+    let Ok(new) = candidate(flash, mode, swap) else {
+        spoil_at(flash, upload_offset(flash.layout(), mode))?;
+        return Ok(Done::Refused);
+    };
+    let old_size = check(flash, Area::Slot0).map_or(0, |old| old.size);
+    pages::run(flash, mode, swap, u32::try_from(new.size.max(old_size)).unwrap_or(u32::MAX))?;
+    Ok(Done::Upgraded(swap))
+}
+
 fn boot_overwriting(flash: &mut Flash) -> Result<Done, FlashError> {
     if !matches!(swap_type(flash), SwapType::Test | SwapType::Permanent) {
         return Ok(Done::Nothing);
@@ -208,13 +272,17 @@ fn boot_overwriting(flash: &mut Flash) -> Result<Done, FlashError> {
 
 /// Makes the secondary slot's image unusable: header first, so that what is left is not taken for an image.
 fn spoil(flash: &mut Flash) -> Result<(), FlashError> {
-    flash.erase(Area::Slot1, 0)?;
+    spoil_at(flash, 0)
+}
+
+fn spoil_at(flash: &mut Flash, header: u32) -> Result<(), FlashError> {
+    flash.erase(Area::Slot1, header)?;
     trailer::erase(flash, Area::Slot1)
 }
 
-type Place = (Area, u32);
+pub(crate) type Place = (Area, u32);
 
-fn move_pages(flash: &mut Flash, from: Place, to: Place, len: u32) -> Result<(), FlashError> {
+pub(crate) fn move_pages(flash: &mut Flash, from: Place, to: Place, len: u32) -> Result<(), FlashError> {
     let page = flash.layout().page_size;
     (0..len).step_by(page as usize).try_for_each(|offset| flash.erase(to.0, to.1 + offset))?;
     copy(flash, from, to, len)

@@ -22,11 +22,13 @@ pub enum Moment {
     Confirm,
     /// A status report was sent and its reply not read. Not a flash operation.
     Report,
+    /// A call of an update module, a state or a piece of a file. Not a flash operation of ours.
+    Module,
 }
 
 impl Moment {
     /// All moments.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Any,
         Self::RecordWrite,
         Self::KeyWrite,
@@ -36,6 +38,7 @@ impl Moment {
         Self::Swap,
         Self::Confirm,
         Self::Report,
+        Self::Module,
     ];
 
     /// The word for it on command lines and in reports.
@@ -51,6 +54,7 @@ impl Moment {
             Self::Swap => "swap",
             Self::Confirm => "confirm",
             Self::Report => "report",
+            Self::Module => "module",
         }
     }
 
@@ -68,6 +72,8 @@ pub enum Tear {
     Nothing,
     /// The first half of its bytes.
     Half,
+    /// So many of its bytes, or all if it has no more.
+    Bytes(u32),
     /// Pseudo-random bits of it, by this seed.
     Bits(u64),
     /// All of it, but nobody was told.
@@ -129,7 +135,8 @@ impl Power {
     /// A moment comes. `Some` when the power goes in it: the caller tears its operation, then calls [`Power::fail`].
     pub(crate) fn step(&mut self, moment: Moment) -> Option<Cut> {
         let mut hit = None;
-        let also = if moment == Moment::Report { None } else { Some(Moment::Any) };
+        let flash = !matches!(moment, Moment::Report | Moment::Module);
+        let also = flash.then_some(Moment::Any);
         for counted in [Some(moment), also].into_iter().flatten() {
             if let Some(count) = self.counts.get_mut(counted as usize) {
                 *count += 1;

@@ -6,6 +6,7 @@ use mender_port::{Errno, Result};
 use crate::bootloader;
 use crate::flash::{ERASED, Flash, FlashError};
 use crate::layout::Area;
+use crate::mcuboot::{self, Mode};
 
 const GRANULE_MAX: usize = 32;
 
@@ -22,6 +23,8 @@ pub struct SlotWriter {
     tail: [u8; GRANULE_MAX],
     tail_len: usize,
     copied_bytes: u64,
+    /// How MCUboot upgrades: it decides where an image begins, and how large it may be.
+    pub mode: Mode,
 }
 
 impl SlotWriter {
@@ -31,6 +34,11 @@ impl SlotWriter {
         self.copied_bytes
     }
 
+    /// Where in the slot the image begins.
+    fn base(&self, flash: &Flash) -> u32 {
+        mcuboot::upload_offset(flash.layout(), self.mode)
+    }
+
     /// See [`mender_port::Slot::begin`]. Erases nothing yet.
     ///
     /// # Errors
@@ -38,11 +46,12 @@ impl SlotWriter {
     pub fn begin(&mut self, flash: &mut Flash, size: u32) -> Result<()> {
         guard(flash)?;
         let layout = *flash.layout();
-        if size > layout.max_image_size() {
+        if size > mcuboot::max_image_size(&layout, self.mode) {
             return Err(Errno::ENOSPC);
         }
         let trailer_left = layout.trailer_pages_size() / layout.page_size;
-        *self = Self { size, trailer_left, copied_bytes: self.copied_bytes, ..Self::default() };
+        let (copied_bytes, mode) = (self.copied_bytes, self.mode);
+        *self = Self { size, trailer_left, copied_bytes, mode, ..Self::default() };
         Ok(())
     }
 
@@ -66,7 +75,7 @@ impl SlotWriter {
             return Ok(0);
         }
         if self.programmed == self.erased {
-            flash.erase(Area::Slot1, self.erased)?;
+            flash.erase(Area::Slot1, self.base(flash) + self.erased)?;
             self.erased += layout.page_size;
         }
         let granule = layout.granule as usize;
@@ -78,7 +87,7 @@ impl SlotWriter {
         let in_page = (self.erased - self.programmed) as usize;
         let (whole, end) = rest.split_at(rest.len().min(in_page) & !(granule - 1));
         if !whole.is_empty() {
-            flash.program(Area::Slot1, self.programmed, whole)?;
+            flash.program(Area::Slot1, self.base(flash) + self.programmed, whole)?;
             self.programmed += whole.len() as u32;
         }
         rest = end;
@@ -104,7 +113,7 @@ impl SlotWriter {
     }
 
     fn program_tail(&mut self, flash: &mut Flash, granule: usize) -> Result<()> {
-        flash.program(Area::Slot1, self.programmed, &self.tail[..granule])?;
+        flash.program(Area::Slot1, self.base(flash) + self.programmed, &self.tail[..granule])?;
         self.programmed += granule as u32;
         self.tail_len = 0;
         Ok(())
@@ -131,7 +140,9 @@ impl SlotWriter {
     pub fn read(&mut self, flash: &mut Flash, offset: u32, buf: &mut [u8]) -> Result<()> {
         let len = u32::try_from(buf.len()).map_err(|_huge| Errno::EINVAL)?;
         match offset.checked_add(len) {
-            Some(end) if end <= self.programmed => Ok(flash.read(Area::Slot1, offset, buf)?),
+            Some(end) if end <= self.programmed => {
+                Ok(flash.read(Area::Slot1, self.base(flash) + offset, buf)?)
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -142,9 +153,9 @@ impl SlotWriter {
     /// `-EBUSY` while the running image is unconfirmed, or what the flash said.
     pub fn invalidate(&mut self, flash: &mut Flash) -> Result<bool> {
         guard(flash)?;
-        *self = Self { copied_bytes: self.copied_bytes, ..Self::default() };
+        *self = Self { copied_bytes: self.copied_bytes, mode: self.mode, ..Self::default() };
         let (page, end) = (flash.layout().page_size, flash.layout().slot_size);
-        for offset in [end - page, 0] {
+        for offset in [end - page, self.base(flash)] {
             if !flash.is_blank(Area::Slot1, offset, page)? {
                 flash.erase(Area::Slot1, offset)?;
                 return Ok(false);

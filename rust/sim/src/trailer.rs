@@ -215,6 +215,14 @@ pub(crate) fn status(flash: &Flash) -> u32 {
     (0..entries).take_while(|entry| view[(at + entry * granule) as usize] != ERASED).count() as u32
 }
 
+/// The last entry that is noted in the primary slot, whatever is missing before it.
+pub(crate) fn last_status(flash: &Flash) -> Option<u32> {
+    let (at, granule) = (Offsets::of(flash.layout(), Area::Slot0).status, flash.layout().granule);
+    let entries = flash.layout().slot_size / flash.layout().page_size * STEPS;
+    let view = flash.view(Area::Slot0);
+    (0..entries).rev().find(|entry| view[(at + entry * granule) as usize] != ERASED)
+}
+
 /// Erases the pages that hold the trailer of a slot, the first page first: the magic goes last.
 pub(crate) fn erase(flash: &mut Flash, area: Area) -> Result<(), FlashError> {
     let (size, page) = (flash.layout().size_of(area), flash.layout().page_size);
