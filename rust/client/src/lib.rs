@@ -36,7 +36,6 @@ mod client;
 mod config;
 mod context;
 mod download;
-mod exchange;
 mod image;
 mod intake;
 mod inventory;

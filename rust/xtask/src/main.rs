@@ -8,6 +8,7 @@ mod docs;
 mod elf;
 mod header;
 mod nopanic;
+mod powercut;
 mod report;
 mod run;
 mod size;
@@ -25,6 +26,7 @@ cargo xtask <command>
 
   test [--quick]    all tests; --quick leaves out the long ones
   demo              a simulated device updates itself over TLS, loses power twice, falls back from a bad image
+  powercut          power cuts and broken connections at every place, in a simulation
   bench             instructions and copies per byte of an artifact
   size [VARIANT…]   flash and RAM that the client adds to an application, beside its budget
   nopanic           proves that the firmware crates have no reachable panic and no heap
@@ -54,6 +56,19 @@ cargo xtask demo
 Builds and runs a local Mender server and a simulated device: authentication, a good update with a power cut in mid-download and one
 in mid-swap, a bad update that is swapped back and reported with its log. Ends with a table of what happened; the exit code is 0
 only if all of it did. Under a minute after the build.
+";
+
+const POWERCUT_HELP: &str = "\
+cargo xtask powercut [--long] [--seeds N] | --replay RUN | --list
+
+Runs the client in a world of memory: a power cut at every flash operation, torn in several ways, on every flash geometry and in
+every mode of MCUboot; a second cut at every operation of the recovery; connections cut at every byte; random mixtures by seed. Flash
+and server are judged after each. Prints what was tried; for what went wrong, the command that replays it. A minute or two.
+
+  --long             every tear and every pair, and ten times as many seeds: some ten minutes
+  --seeds N          random mixtures (10000)
+  --replay RUN       one run again, with all that happened in it
+  --list             scenarios, and what can go wrong
 ";
 
 const BENCH_HELP: &str = "\
@@ -129,6 +144,7 @@ fn main() -> ExitCode {
         "test" => TEST_HELP,
         "demo" => DEMO_HELP,
         "bench" => BENCH_HELP,
+        "powercut" => POWERCUT_HELP,
         "size" => SIZE_HELP,
         "nopanic" => NOPANIC_HELP,
         "zephyr" => ZEPHYR_HELP,
@@ -145,6 +161,7 @@ fn main() -> ExitCode {
         ("test", []) => test::all(false),
         ("test", ["--quick"]) => test::all(true),
         ("demo", []) => demo::show(),
+        ("powercut", arguments) => powercut::show(arguments),
         ("bench", []) => match bench::missing() {
             Some(missing) => {
                 println!("bench skipped: {missing}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::report::{Outcome, Report};
 use crate::run::{cargo, find, output, root};
-use crate::{bench, catalogue, demo, docs, nopanic, zephyr};
+use crate::{bench, catalogue, demo, docs, nopanic, powercut, zephyr};
 
 /// Programs that judge our work from outside, and where they come from.
 const JUDGES: [(&str, &str, &str); 5] = [
@@ -43,6 +43,7 @@ pub(crate) fn all(quick: bool) -> ExitCode {
         }
         report.step("demo", demo::check);
         report.step("sigkill", demo::sigkill);
+        report.step("powercut", powercut::check);
         zephyr::steps(&mut report);
     }
     report.close()

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The client broken on purpose, in one way after the other: a simulation that does not find that out would be worth nothing.
+//!
+//! A mutation is a piece of source text and what takes its place. It is applied to a copy of the workspace, which is built and run
+//! there; what ships has no hooks for it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// One way to be wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation {
+    /// What is wrong then.
+    pub name: &'static str,
+    /// The file, from the root of the workspace.
+    pub file: &'static str,
+    /// Text that is there exactly once.
+    pub old: &'static str,
+    /// What takes its place.
+    pub new: &'static str,
+}
+
+const MACHINE: &str = "rust/update/src/machine.rs";
+const STAGES: &str = "rust/update/src/machine/stages.rs";
+const BOOT: &str = "rust/update/src/machine/boot.rs";
+const ACT: &str = "rust/client/src/act.rs";
+
+const fn mutation(name: &'static str, file: &'static str, old: &'static str, new: &'static str) -> Mutation {
+    Mutation { name, file, old, new }
+}
+
+/// All of them.
+pub const MUTATIONS: [Mutation; 24] = [
+    mutation(
+        "swap armed before the last hash check",
+        "rust/artifact/src/reader.rs",
+        "self.payload.end(&self.manifest, &self.hash.clone().finish())?;",
+        "let _unchecked = self.payload.end(&self.manifest, &self.hash.clone().finish());",
+    ),
+    mutation(
+        "provides written before confirm",
+        MACHINE,
+        "            Stage::SaveSuccess => c.provides.commit(),",
+        "            Stage::SaveCommit => c.provides.commit(),",
+    ),
+    mutation(
+        "CRC unchecked",
+        "rust/records/src/lib.rs",
+        "if *magic != MAGIC || CRC.checksum(summed) != u32::from_be_bytes(*crc) {",
+        "if *magic != MAGIC || CRC.checksum(summed) == 0 && *crc == [1; 4] {",
+    ),
+    mutation(
+        "the newer record is written over, not the older",
+        "rust/client/src/context.rs",
+        "            Some(RecordId::A) => RecordId::B,\n            _ => RecordId::A,",
+        "            Some(RecordId::A) | None => RecordId::A,\n            _ => RecordId::B,",
+    ),
+    mutation(
+        "the older record is taken for the newer",
+        "rust/client/src/context.rs",
+        "if b > a {",
+        "if b < a {",
+    ),
+    mutation(
+        "final status sent twice",
+        MACHINE,
+        "Stage::AskCommit => self.wait(self.timing.defer_ms),",
+        "Stage::AskCommit => self.wait(self.timing.defer_ms),\n                Stage::ReportSuccess if core::mem::take(&mut self.fresh) => self.wait(1),",
+    ),
+    mutation(
+        "key made again on a read error",
+        "rust/client/src/call.rs",
+        "        Err(errno) => return Err((Error::KeyRead, errno)),",
+        "        Err(_) => cx.ports.make_device_key().map_err(|errno| (Error::KeyMake, errno))?,",
+    ),
+    mutation(
+        "unconfirmed image never reverted",
+        STAGES,
+        "SaveRollback: Save(Phase::Rollback), RollbackReboot Rollback,",
+        "SaveRollback: Save(Phase::Rollback), Failure Rollback,",
+    ),
+    mutation(
+        "loop counter off",
+        BOOT,
+        "        if self.checkpoint.reboots > limits::REBOOTS_MAX {\n            return self.give_up(Error::LoopDetected);\n        }",
+        "        self.checkpoint.reboots = 0;",
+    ),
+    mutation(
+        "abort ignored after arming",
+        MACHINE,
+        "            Report::Aborted => self.failed(Error::Aborted),",
+        "            Report::Aborted if probe => self.go_on(),\n            Report::Aborted => self.failed(Error::Aborted),",
+    ),
+    mutation(
+        "slot opened during a trial boot",
+        ACT,
+        "    cx.ports.self_test().map_err",
+        "    let _opened = cx.ports.begin(1);\n    cx.ports.self_test().map_err",
+    ),
+    mutation(
+        "hash taken over a range one byte short",
+        "rust/artifact/src/reader.rs",
+        "        self.hash.update(taken);",
+        "        self.hash.update(taken.get(1..).unwrap_or_default());",
+    ),
+    mutation(
+        "armed before the record that announces it",
+        STAGES,
+        "SaveInstall: Save(Phase::Install), Arm Install,",
+        "SaveInstall: Save(Phase::Download), Arm Install,",
+    ),
+    mutation(
+        "confirmed before the record that announces it",
+        STAGES,
+        "AskCommit: Say(Action::Ask(Ask::Commit)), SaveCommit SaveCommit,",
+        "AskCommit: Say(Action::Ask(Ask::Commit)), Commit Commit,",
+    ),
+    mutation(
+        "success told before it is on record",
+        STAGES,
+        "ArtifactCommit)), SaveSuccess SaveSuccess,",
+        "ArtifactCommit)), ReportSuccess ReportSuccess,",
+    ),
+    mutation(
+        "success told before the image is confirmed",
+        STAGES,
+        "SaveCommit: Save(Phase::Commit), Commit Commit,",
+        "SaveCommit: Save(Phase::Commit), SaveSuccess Commit,",
+    ),
+    mutation(
+        "a report of the end that fails is not repeated",
+        MACHINE,
+        "            Report::Failed { retry_after_ms } if last || probe => {",
+        "            Report::Failed { retry_after_ms } if probe => {",
+    ),
+    mutation(
+        "what runs is told by a flag, not by its hash",
+        "rust/client/src/client.rs",
+        "Ok(hash) => running.new = hash == c.image_hash,",
+        "Ok(_) => running.new = !cx.ports.is_confirmed().unwrap_or(false),",
+    ),
+    mutation(
+        "a failed deployment leaves the slot armed",
+        STAGES,
+        "Arm: Say(Arm), SaveVerifyReboot SaveVerifyReboot, Disarm SaveRollback;",
+        "Arm: Say(Arm), SaveVerifyReboot SaveVerifyReboot, Nothing SaveRollback;",
+    ),
+    mutation(
+        "a self-test that fails does not matter",
+        ACT,
+        "    cx.ports.self_test().map_err(|errno| cx.port_failed(Error::SelfTest, errno))",
+        "    let _failed = cx.ports.self_test();\n    Ok(Progress::Done)",
+    ),
+    mutation(
+        "an image is confirmed without its server",
+        MACHINE,
+        "return self.failed(Error::ServerUnreachable);",
+        "return self.go_on();",
+    ),
+    mutation(
+        "a resumed download begins one byte late",
+        "rust/client/src/download.rs",
+        "range: again.then_some((self.received, None)),",
+        "range: again.then_some((self.received.saturating_add(1), None)),",
+    ),
+    mutation(
+        "an expired token is used for ever",
+        "rust/client/src/call.rs",
+        "            cx.token_len = 0;\n            if core::mem::replace(&mut self.reauthenticated, true) {",
+        "            if core::mem::replace(&mut self.reauthenticated, true) {",
+    ),
+    mutation(
+        "a module's failed installation is not undone",
+        STAGES,
+        "Rollback: Say(Run(ModuleState::ArtifactRollback)), Failure Failure,",
+        "Rollback: Say(Run(ModuleState::Cleanup)), Failure Failure,",
+    ),
+];
+
+/// What became of a mutation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The simulation found it out: the first violation, and its replay.
+    Caught(String),
+    /// It did not.
+    Survived,
+    /// It could not be tried.
+    Broken(String),
+}
+
+/// A longer run of a mutant is one that hangs: it is caught.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The workspace this was built in.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+/// The text of a mutation's file with the mutation in it.
+///
+/// # Errors
+/// Why not: no such file, or the text is not there exactly once.
+pub fn mutated(root: &Path, mutation: &Mutation) -> Result<String, String> {
+    let text = fs::read_to_string(root.join(mutation.file)).map_err(|e| format!("{}: {e}", mutation.file))?;
+    match text.matches(mutation.old).count() {
+        1 => Ok(text.replacen(mutation.old, mutation.new, 1)),
+        n => Err(format!(
+            "{:?}: its text is {n} times in {}, not once: say in tests/powercut/src/mutations.rs what it is now",
+            mutation.name, mutation.file
+        )),
+    }
+}
+
+/// Tries one mutation after the other until the time is up. `tell` hears of each.
+///
+/// # Errors
+/// The copy of the workspace cannot be made.
+pub fn run(limit: Duration, mut tell: impl FnMut(&Mutation, &Found)) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|e| e.to_string())?;
+    let target = program.ancestors().nth(2).ok_or("no target folder")?.to_path_buf();
+    let copy = target.join("powercut-mutations");
+    let began = Instant::now();
+    mirror(&workspace(), &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+    for mutation in &MUTATIONS {
+        if began.elapsed() > limit {
+            break;
+        }
+        tell(mutation, &attempt(&copy, &target, mutation));
+    }
+    Ok(())
+}
+
+fn attempt(copy: &Path, target: &Path, mutation: &Mutation) -> Found {
+    let mutated = match mutated(&workspace(), mutation) {
+        Ok(text) => text,
+        Err(why) => return Found::Broken(why),
+    };
+    let file = copy.join(mutation.file);
+    let tried = fs::write(&file, mutated)
+        .map_err(|e| e.to_string())
+        .and_then(|()| build(copy, target))
+        .and_then(|()| judge(&target.join("powercut").join(MUTANT)));
+    // The next one starts from what it should be.
+    let back = fs::copy(workspace().join(mutation.file), &file);
+    match (tried, back) {
+        (Ok(found), Ok(_)) => found,
+        (Err(why), _) => Found::Broken(why),
+        (_, Err(e)) => Found::Broken(e.to_string()),
+    }
+}
+
+/// The mutated program has a name of its own, since it shares the target folder with the real one.
+const MUTANT: &str = "powercut-mutant";
+
+fn build(copy: &Path, target: &Path) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "-q", "--offline", "--profile", "powercut", "-p", MUTANT]);
+    command.current_dir(copy).env("CARGO_TARGET_DIR", target);
+    let output = command.output().map_err(|e| e.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+fn judge(program: &Path) -> Result<Found, String> {
+    let mut command = Command::new(program);
+    command.args(["--fail-fast", "--seeds", "3000"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|e| e.to_string())?;
+    let began = Instant::now();
+    while child.try_wait().map_err(|e| e.to_string())?.is_none() {
+        if began.elapsed() > PATIENCE {
+            child.kill().map_err(|e| e.to_string())?;
+            return Ok(Found::Caught("it never ends".to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().map_err(|e| e.to_string())?;
+    if output.status.success() {
+        return Ok(Found::Survived);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("VIOLATION"));
+    let what = lines.next().map_or("it panics", |line| line.trim_start_matches("VIOLATION "));
+    let replay = lines.next().and_then(|line| line.split_whitespace().next_back()).unwrap_or_default();
+    Ok(Found::Caught(format!("{what} [{replay}]")))
+}
+
+/// Copies what is needed to build, files that differ alone: the others need not be built again.
+fn mirror(from: &Path, to: &Path) -> io::Result<()> {
+    for name in ["Cargo.toml", "Cargo.lock", "clippy.toml", "rust", "tests"] {
+        mirror_into(&from.join(name), &to.join(name))?;
+    }
+    for name in ["Cargo.lock", "tests/powercut/Cargo.toml"] {
+        let mut text = fs::read_to_string(from.join(name))?;
+        text = text.replace("name = \"powercut\"", "name = \"powercut-mutant\"");
+        if name.ends_with(".toml") {
+            text.push_str("\n[lib]\nname = \"powercut\"\n");
+        }
+        write_if_new(&to.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn mirror_into(from: &Path, to: &Path) -> io::Result<()> {
+    let name = from.file_name().unwrap_or_default();
+    if from.is_dir() {
+        if name == "target" {
+            return Ok(());
+        }
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            mirror_into(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    if to.ends_with("Cargo.lock") || to.ends_with("tests/powercut/Cargo.toml") || !from.is_file() {
+        return Ok(());
+    }
+    write_if_new(to, &fs::read(from)?)
+}
+
+fn write_if_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::read(file).is_ok_and(|have| have == bytes) { Ok(()) } else { fs::write(file, bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutation_finds_its_text_once() {
+        for mutation in &MUTATIONS {
+            if let Err(why) = mutated(&workspace(), mutation) {
+                panic!("{why}");
+            }
+        }
+    }
+}

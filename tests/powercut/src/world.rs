@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A device and its server in one value: everything that outlives the power, and the loop that runs the client on it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use mender_client::{Buffers, Client, Config, Phase, Timing};
+use mender_port::Errno;
+use mender_sim::mcuboot::{self, BootError};
+use mender_sim::{Area, Cut, Flash, FlashError, Host, Moment};
+use mender_testkit::image::Behaviour;
+
+use crate::clock::Clock;
+use crate::keys::Keys;
+use crate::modules::{Module, Shelf};
+use crate::net::{Link, Net};
+use crate::oracle::{self, Truth};
+use crate::plan::{BootFault, Fault, NetFault};
+use crate::random::Random;
+use crate::records;
+use crate::server::{API_HOST, Server};
+use crate::story::Setup;
+use crate::trace::Trace;
+
+/// The ports of a device.
+pub type Ports = Host<Net, Clock, Trace, Module, Keys>;
+
+/// A device that starts more often in one step restarts for ever.
+const BOOTS_MAX: u32 = 80;
+/// A client that is polled more often in one step is going round in circles.
+const POLLS_MAX: u32 = 100_000;
+/// How long a key or a record that cannot be read stays so: less than the client tries a record.
+const SICK_MS: u64 = 3_000;
+/// A wait longer than this is one for the next check or inventory, not one within a deployment.
+const QUIET_MS: u32 = 5_000;
+
+/// What went wrong that must not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// The new software runs, and the server knows.
+    Success,
+    /// The old software runs, and the server knows.
+    Failure,
+    /// The server's user ended it.
+    Aborted,
+}
+
+/// The world between two boots of the device, or before its first.
+pub struct World {
+    setup: Rc<Setup>,
+    seed: u64,
+    flash: Option<Flash>,
+    /// The network and the server behind it.
+    pub link: Rc<RefCell<Link>>,
+    shelf: Rc<RefCell<Shelf>>,
+    clock: Clock,
+    /// What happened.
+    pub trace: Trace,
+    cuts: VecDeque<Cut>,
+    /// Power cuts that happened.
+    pub cuts_hit: u32,
+    /// A copy of the world is wanted when the power comes back for the first time.
+    pub capture: bool,
+    /// That copy.
+    pub captured: Option<Box<World>>,
+    /// How the steps ended so far.
+    pub ends: Vec<End>,
+    /// What must be true.
+    pub truth: Truth,
+    step: usize,
+    deployment: Option<usize>,
+    boots: u32,
+    /// A fault that may make a good update fail is among the planned ones.
+    excuses: bool,
+    /// Boots from the plan on at which the key or the records cannot be read for a while.
+    sick: Vec<BootFault>,
+    planned_at_boot: u32,
+    /// What was counted from the plan, or the last cut, to the end of the story.
+    pub counts: Counts,
+}
+
+/// How often each moment came in a run, and what went over the network: from, to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Flash operations.
+    pub flash: u64,
+    /// Reports whose reply was not read yet.
+    pub reports: u64,
+    /// Calls of modules.
+    pub modules: u64,
+    /// Bytes sent.
+    pub sent: (u64, u64),
+    /// Bytes received.
+    pub received: (u64, u64),
+    /// Requests.
+    pub requests: (u64, u64),
+}
+
+enum Ended {
+    Reset,
+    Done,
+}
+
+impl World {
+    /// A device as it leaves the factory, or, unless its story is about that, after it has found its server.
+    ///
+    /// # Errors
+    /// What must not happen.
+    pub fn start(setup: &Rc<Setup>, seed: u64, text: bool) -> Result<Self, Violation> {
+        let mut flash = Flash::new(setup.layout);
+        let first = setup.images[0].as_deref().unwrap_or_default();
+        flash.provision(Area::Slot0, first).map_err(|e| Violation(format!("factory: {e:?}")))?;
+        let clock = Clock::default();
+        let server = Server::new(setup.releases.clone());
+        let mut world = Self {
+            setup: Rc::clone(setup),
+            seed,
+            flash: Some(flash),
+            link: Rc::new(RefCell::new(Link::new(server, clock.clone()))),
+            shelf: Rc::default(),
+            clock,
+            trace: Trace::new(text),
+            cuts: VecDeque::new(),
+            cuts_hit: 0,
+            capture: false,
+            captured: None,
+            ends: Vec::new(),
+            truth: Truth::new(setup),
+            step: 0,
+            deployment: None,
+            boots: 0,
+            excuses: false,
+            sick: Vec::new(),
+            planned_at_boot: 0,
+            counts: Counts::default(),
+        };
+        if !setup.story.fresh {
+            world.drive()?;
+        }
+        Ok(world)
+    }
+
+    /// The same world once more.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let clock = self.clock.fork();
+        let flash = self.flash.as_ref();
+        Self {
+            setup: Rc::clone(&self.setup),
+            seed: self.seed,
+            flash: flash.map(|flash| Flash::from_bytes(*flash.layout(), flash.bytes().to_vec())),
+            link: Rc::new(RefCell::new(self.link.borrow().fork(clock.clone()))),
+            shelf: Rc::new(RefCell::new(self.shelf.borrow().clone())),
+            clock,
+            trace: self.trace.fork(),
+            cuts: self.cuts.clone(),
+            cuts_hit: self.cuts_hit,
+            capture: false,
+            captured: None,
+            ends: self.ends.clone(),
+            truth: self.truth.clone(),
+            step: self.step,
+            deployment: self.deployment,
+            boots: self.boots,
+            excuses: self.excuses,
+            sick: self.sick.clone(),
+            planned_at_boot: self.planned_at_boot,
+            counts: self.counts,
+        }
+    }
+
+    /// Plans what goes wrong from here on.
+    pub fn plan(&mut self, faults: &[Fault]) {
+        self.planned_at_boot = self.boots;
+        let mut link = self.link.borrow_mut();
+        for fault in faults {
+            match fault {
+                Fault::Power(cut) => self.cuts.push_back(*cut),
+                Fault::Net(fault) => {
+                    self.excuses |= matches!(fault, NetFault::Jump(_));
+                    link.faults.push(*fault);
+                }
+                Fault::Boot(fault) => {
+                    self.excuses = true;
+                    self.sick.push(*fault);
+                }
+            }
+        }
+        if self.step == 0 && self.ends.is_empty() && self.cuts_hit == 0 {
+            link.faults.extend(self.setup.story.faults.iter().filter(|_| self.deployment.is_none()));
+        }
+        (self.counts.sent.0, self.counts.received.0) = (link.sent, link.received);
+        self.counts.requests.0 = link.requests;
+        let first = self.cuts.pop_front();
+        if let Some(flash) = &mut self.flash {
+            flash.power.plan(first);
+        }
+    }
+
+    /// Other random numbers; bytes come in pieces of random sizes, and now and then none.
+    pub fn stutter(&mut self, seed: u64) {
+        self.seed = seed;
+        self.link.borrow_mut().pieces = Some(Random::new(seed));
+    }
+
+    /// How often a moment came since the last plan or cut.
+    fn count(&self, moment: Moment) -> u64 {
+        self.flash.as_ref().map_or(0, |flash| flash.power.count(moment))
+    }
+
+    /// Runs the story to its end. Between two steps the device is reset.
+    ///
+    /// # Errors
+    /// What must not happen.
+    pub fn run(&mut self) -> Result<(), Violation> {
+        let story = self.setup.story;
+        while let Some(step) = story.steps.get(self.step) {
+            let number = self
+                .deployment
+                .unwrap_or_else(|| self.link.borrow_mut().server.deploy(self.step + 1, step.abort_at_report));
+            self.deployment = Some(number);
+            self.truth.begin(self.step + 1);
+            self.drive()?;
+            let hits = self.cuts_hit + self.link.borrow().hits;
+            let excused = self.cuts_hit > 0 || self.excuses;
+            let flash = self.flash.as_ref().ok_or_else(|| Violation("no flash".to_owned()))?;
+            let link = self.link.borrow();
+            let shelf = self.shelf.borrow();
+            let cuts = self.cuts_hit;
+            let seen = oracle::Seen { flash, server: &link.server, shelf: &shelf, hits, cuts, excused };
+            let end = self.truth.judge(&self.setup, self.step, number, &seen)?;
+            self.ends.push(end);
+            (self.step, self.deployment) = (self.step + 1, None);
+        }
+        self.counts.flash = self.count(Moment::Any);
+        self.counts.reports = self.count(Moment::Report);
+        self.counts.modules = self.count(Moment::Module);
+        let link = self.link.borrow();
+        (self.counts.sent.1, self.counts.received.1) = (link.sent, link.received);
+        self.counts.requests.1 = link.requests;
+        Ok(())
+    }
+
+    /// One more good update, with nothing in its way.
+    ///
+    /// # Errors
+    /// What must not happen.
+    pub fn run_next(&mut self) -> Result<(), Violation> {
+        self.cuts.clear();
+        self.sick.clear();
+        if let Some(flash) = &mut self.flash {
+            flash.power.plan(None);
+        }
+        let number = {
+            let mut link = self.link.borrow_mut();
+            (link.faults, link.pieces) = (Vec::new(), None);
+            link.server.deploy(self.setup.releases.len() - 1, None)
+        };
+        self.truth.begin(self.setup.releases.len() - 1);
+        self.drive()?;
+        let flash = self.flash.as_ref().ok_or_else(|| Violation("no flash".to_owned()))?;
+        let link = self.link.borrow();
+        let shelf = self.shelf.borrow();
+        let seen =
+            oracle::Seen { flash, server: &link.server, shelf: &shelf, hits: 0, cuts: 0, excused: false };
+        let end = self.truth.judge(&self.setup, self.setup.releases.len() - 2, number, &seen)?;
+        if end == End::Success { Ok(()) } else { Err(Violation(format!("the next update: {end:?}"))) }
+    }
+
+    /// Boots and polls until the server has heard the end of every deployment, and was asked for another one.
+    fn drive(&mut self) -> Result<(), Violation> {
+        let mut polls = 0;
+        for _ in 0..BOOTS_MAX {
+            let (flash, behaviour) = self.boot_loader()?;
+            let (flash, ended) = self.run_client(flash, behaviour, &mut polls)?;
+            self.link.borrow_mut().hang_up();
+            self.flash = Some(flash);
+            self.age_records();
+            if let Ended::Done = ended {
+                return Ok(());
+            }
+        }
+        Err(Violation("the device restarts for ever".to_owned()))
+    }
+
+    /// From reset to the first instruction of an image that does not hang.
+    fn boot_loader(&mut self) -> Result<(Flash, Option<Behaviour>), Violation> {
+        for _ in 0..BOOTS_MAX {
+            let mut flash = self.flash.take().ok_or_else(|| Violation("no flash".to_owned()))?;
+            if flash.power.is_off() {
+                self.cuts_hit += 1;
+                self.trace.tell(self.clock.wall_ms(), || "the power is back".to_owned());
+                flash.power.restore();
+                flash.power.plan(self.cuts.pop_front());
+                if std::mem::take(&mut self.capture) {
+                    self.flash = Some(flash);
+                    self.captured = Some(Box::new(self.fork()));
+                    continue;
+                }
+            }
+            self.boots += 1;
+            self.clock.advance(1000);
+            let booted = mcuboot::boot(&mut flash, self.setup.mode);
+            self.trace.tell(self.clock.wall_ms(), || format!("MCUboot: {booted:?}"));
+            match booted {
+                Ok(booted) if booted.image.behaviour != Some(Behaviour::Hangs) => {
+                    self.truth.booted(&self.setup, &flash)?;
+                    return Ok((flash, booted.image.behaviour));
+                }
+                // The watchdog resets it.
+                Ok(_) | Err(BootError::Flash(FlashError::PowerCut)) => self.flash = Some(flash),
+                Err(e) => return Err(Violation(format!("a brick: {e:?}"))),
+            }
+        }
+        Err(Violation("MCUboot restarts for ever".to_owned()))
+    }
+
+    fn run_client(
+        &mut self,
+        flash: Flash,
+        behaviour: Option<Behaviour>,
+        polls: &mut u32,
+    ) -> Result<(Flash, Ended), Violation> {
+        let (mut io, mut token, mut uri) = ([0; 1024], [0; 512], [0; 256]);
+        let buffers = Buffers { io: &mut io, token: &mut token, uri: &mut uri };
+        let mut client = Client::new(config(), buffers, self.ports(flash, behaviour))
+            .map_err(|e| Violation(format!("configuration: {e:?}")))?;
+        let well_again_ms = self.clock.wall_ms() + SICK_MS;
+        let ended = loop {
+            if self.clock.wall_ms() >= well_again_ms {
+                let faults = &mut client.ports_mut().faults;
+                (faults.device_key, faults.record_read) = (None, None);
+            }
+            let wait_ms = client.poll();
+            *polls += 1;
+            let ports = client.ports();
+            if ports.flash.power.is_off() || ports.restart || self.shelf.borrow().reset {
+                break Ended::Reset;
+            }
+            oracle::watch(&self.setup, &self.truth, &ports.flash)?;
+            if wait_ms > QUIET_MS && self.is_over() && client.snapshot().phase == Phase::Idle {
+                break Ended::Done;
+            }
+            if *polls > POLLS_MAX {
+                return Err(Violation(format!("no end in sight: {:?}", client.snapshot().phase)));
+            }
+            self.clock.advance(wait_ms.into());
+        };
+        let ports = client.exit();
+        self.shelf.borrow_mut().reset = false;
+        if let Some(misuse) = ports.flash.misuse() {
+            return Err(Violation(format!("flash misused: {misuse:?}")));
+        }
+        Ok((ports.into_flash(), ended))
+    }
+
+    fn ports(&self, flash: Flash, behaviour: Option<Behaviour>) -> Ports {
+        let keys = Keys::new(self.seed ^ (u64::from(self.boots) << 32));
+        let module = Module(Rc::clone(&self.shelf));
+        self.clock.boot();
+        let net = Net(Rc::clone(&self.link));
+        let mut ports = Host::new(flash, keys, net, self.clock.clone(), self.trace.clone(), module);
+        ports.mode = self.setup.mode;
+        ports.identity = vec![("mac".to_owned(), "02:00:00:00:00:01".to_owned())];
+        let boot = self.boots - self.planned_at_boot;
+        ports.faults.device_key = self.sick.contains(&BootFault::Key(boot)).then_some(Errno::EIO);
+        ports.faults.record_read = self.sick.contains(&BootFault::Records(boot)).then_some(Errno::EIO);
+        match behaviour {
+            Some(Behaviour::FailsSelfTest) => ports.app.self_test_fails = true,
+            Some(Behaviour::NeverReachesServer) => ports.faults.open = Some(Errno(-113)),
+            Some(Behaviour::Fine | Behaviour::Hangs) | None => {}
+        }
+        ports
+    }
+
+    /// The server has heard the end of all deployments, and was asked for another since.
+    fn is_over(&self) -> bool {
+        self.link.borrow().server.quiet_checks > 0
+    }
+
+    /// What a newer image wrote is in its newer format.
+    fn age_records(&mut self) {
+        let (Some(flash), true) = (&mut self.flash, self.setup.story.newer_records) else { return };
+        let old = self.setup.images[0].as_deref().unwrap_or_default();
+        if flash.view(Area::Slot0).starts_with(old) {
+            return;
+        }
+        for area in records::AREAS {
+            let newer = records::stored(flash, area).and_then(|record| records::newer(&record));
+            if let Some(newer) = newer.filter(|_| !flash.power.is_off()) {
+                records::put(flash, area, &newer);
+            }
+        }
+    }
+}
+
+fn config() -> Config<'static> {
+    const URL: &str = "http://mender.example";
+    debug_assert!(URL.ends_with(API_HOST));
+    Config {
+        server_url: URL,
+        device_type: "sim",
+        artifact_name: "release-1",
+        allow_http: true,
+        timing: Timing { poll_ms: 600_000, first_check_ms: 0, ..Timing::default() },
+        ..Config::default()
+    }
+}
