@@ -2,9 +2,9 @@
 
 include_guard(GLOBAL)
 
-# Appends to `env` what bindgen needs to find libclang, or stops with what to install. Looks where bindgen looks, and for Python's
+# Appends to the list `variable` what bindgen needs to find libclang, or stops with what to install. Looks where bindgen looks, and for Python's
 # package, which it does not know.
-function(mender_mcu_find_libclang env)
+function(mender_mcu_find_libclang variable)
   # bindgen has more places on other systems, and says itself when all are empty.
   if(DEFINED ENV{LIBCLANG_PATH} OR NOT CMAKE_HOST_SYSTEM_NAME STREQUAL Linux)
     return()
@@ -33,5 +33,5 @@ function(mender_mcu_find_libclang env)
     message(FATAL_ERROR "mender-mcu: no libclang was found, which bindgen reads C headers with: `apt install libclang-dev`, "
       "`pip install libclang`, or name its folder by the environment variable LIBCLANG_PATH")
   endif()
-  set(${env} ${${env}} LIBCLANG_PATH=${dir} PARENT_SCOPE)
+  set(${variable} ${${variable}} LIBCLANG_PATH=${dir} PARENT_SCOPE)
 endfunction()

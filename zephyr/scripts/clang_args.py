@@ -62,8 +62,8 @@ def own_folders(command):
     return [os.path.realpath(answer) for answer in answers if os.path.isabs(answer)]
 
 
-def arguments(command, target):
-    """The command's flags for libclang."""
+def flags(command, target):
+    """Those of the command's flags that change a header."""
     out = [f"--target={clang_target(target)}"]
     words = iter(command)
     for word in words:
@@ -71,8 +71,13 @@ def arguments(command, target):
             out += [word, next(words)]
         elif SINGLE.fullmatch(word):
             out.append(word)
+    return out
+
+
+def arguments(command, target):
+    """All that libclang is to be told."""
     own = own_folders(command)
-    out.append("-nostdlibinc")
+    out = [*flags(command, target), "-nostdlibinc"]
     for folder in folders(command):
         if folder not in own:
             out += ["-isystem", folder]

@@ -2,30 +2,30 @@
 //! The reply to a check for an update: deployment instructions.
 
 use mender_base::json::{Scanner, Token, text_of};
-use mender_base::text::{self, Text};
+use mender_base::text;
 use mender_base::{Error, limits};
 
 use crate::Url;
 
-/// A deployment this device can take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
+/// A deployment this device can take. Its texts lie in the scratch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer<'s> {
     /// Its id, a UUID.
-    pub id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
-    /// Name of its artifact: not empty, no control characters.
-    pub artifact_name: Text<{ limits::NAME_MAX }>,
+    pub id: &'s str,
+    /// Name of its artifact: not empty, no control characters, at most [`limits::NAME_MAX`] bytes.
+    pub artifact_name: &'s str,
     /// Length of the download URL in the buffer lent for it; [`Url::parse`] takes it.
     pub uri_len: usize,
 }
 
 /// Instructions the device cannot follow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused<'s> {
     /// What is wrong with them.
     pub error: Error,
     /// The deployment, when its id is known: it has to be reported as a failure. Without, there is nothing to report and
     /// the check is repeated later.
-    pub id: Option<Text<{ limits::DEPLOYMENT_ID_LEN }>>,
+    pub id: Option<&'s str>,
 }
 
 /// Members of the instructions that are read, and the places where they stand.
@@ -85,8 +85,11 @@ pub struct Next {
     into_uri: bool,
     for_us: bool,
     error: Option<Error>,
-    id: Option<Text<{ limits::DEPLOYMENT_ID_LEN }>>,
-    artifact_name: Text<{ limits::NAME_MAX }>,
+    /// The scratch begins with texts that are kept; so long are they.
+    kept: usize,
+    /// Places of the id and the name among them: from, length. An empty one is none.
+    id: (usize, usize),
+    artifact_name: (usize, usize),
     uri_len: usize,
 }
 
@@ -107,16 +110,20 @@ impl Next {
             into_uri: false,
             for_us: false,
             error: None,
-            id: None,
-            artifact_name: Text::new(),
+            kept: 0,
+            id: (0, 0),
+            artifact_name: (0, 0),
             uri_len: 0,
         }
     }
 
+    /// Length of a scratch for all that is understood: an id, an artifact name, and one key or device type.
+    pub const SCRATCH: usize = limits::DEPLOYMENT_ID_LEN + 2 * limits::NAME_MAX;
+
     /// Takes a piece of the body. The other arguments must be the same each time.
     ///
-    /// `device_type` is this device's own. `uri` is where the download URL is kept. `scratch` takes one key or value at a time:
-    /// its length bounds the artifact name and device types that are understood, [`limits::NAME_MAX`] bytes at least.
+    /// `device_type` is this device's own. `uri` is where the download URL is kept. `scratch` takes the id, the
+    /// artifact name, and one other key or value at a time: its length bounds what is understood, [`Next::SCRATCH`] is enough.
     ///
     /// # Errors
     /// The text is not JSON ([`Error::JsonSyntax`], [`Error::JsonDepth`], [`Error::JsonText`]): drop this reader, check again later.
@@ -129,7 +136,8 @@ impl Next {
     ) -> Result<(), Error> {
         let mut rest = data;
         while !rest.is_empty() {
-            let lent = if self.into_uri { &mut *uri } else { &mut *scratch };
+            let lent =
+                if self.into_uri { &mut *uri } else { scratch.get_mut(self.kept..).unwrap_or_default() };
             let (used, token) = self.scanner.feed(rest, lent)?;
             rest = rest.get(used..).unwrap_or_default();
             if let Some(token) = token {
@@ -143,23 +151,27 @@ impl Next {
         Ok(())
     }
 
-    /// The body has ended. `uri` is the buffer lent to [`feed`](Self::feed).
+    /// The body has ended. `uri` and `scratch` are the buffers lent to [`feed`](Self::feed).
     ///
     /// # Errors
     /// [`Refused`] with [`Error::JsonSyntax`] (the text ended early), [`Error::OfferMissing`], [`Error::OfferDuplicate`],
     /// [`Error::OfferType`], [`Error::OfferId`], [`Error::OfferName`], [`Error::OfferTooLong`], [`Error::OfferDevice`] or [`Error::Url`].
-    pub fn finish(self, uri: &[u8]) -> Result<Offer, Refused> {
+    pub fn finish<'s>(&self, uri: &[u8], scratch: &'s [u8]) -> Result<Offer<'s>, Refused<'s>> {
         if let Err(error) = self.scanner.finish() {
             return Err(Refused { error, id: None });
         }
+        let text = |(from, len)| text_of(scratch.get(from..).unwrap_or_default(), len);
+        let id = Some(text(self.id)).filter(|id| !id.is_empty());
         let error = match self.error {
             Some(error) => Err(error),
             None if self.seen & NEEDED != NEEDED => Err(Error::OfferMissing),
             None if !self.for_us => Err(Error::OfferDevice),
             None => Url::parse(text_of(uri, self.uri_len)).map(|_| ()),
         };
-        match (error, self.id) {
-            (Ok(()), Some(id)) => Ok(Offer { id, artifact_name: self.artifact_name, uri_len: self.uri_len }),
+        match (error, id) {
+            (Ok(()), Some(id)) => {
+                Ok(Offer { id, artifact_name: text(self.artifact_name), uri_len: self.uri_len })
+            }
             (Ok(()), None) => Err(Refused { error: Error::OfferMissing, id: None }),
             (Err(error), id) => Err(Refused { error, id }),
         }
@@ -224,7 +236,7 @@ impl Next {
             self.set_member(depth, Member::Other);
             if member == Member::Id {
                 // With two ids neither is to be believed.
-                self.id = None;
+                self.id = (0, 0);
             }
             return Err(Error::OfferDuplicate);
         }
@@ -232,6 +244,13 @@ impl Next {
         self.into_uri = member == Member::Uri;
         self.seen |= member.bit();
         Ok(())
+    }
+
+    /// Keeps the text of that length that was just read: its place.
+    fn keep(&mut self, len: usize) -> (usize, usize) {
+        let from = self.kept;
+        self.kept = from.saturating_add(len);
+        (from, len)
     }
 
     fn string(&mut self, member: Member, value: &str, device_type: &str) -> Result<(), Error> {
@@ -244,13 +263,16 @@ impl Next {
                 if value.is_empty() || value.bytes().any(|b| b.is_ascii_control()) {
                     return Err(Error::OfferName);
                 }
-                self.artifact_name = text::text(value).ok_or(Error::OfferTooLong)?;
+                if value.len() > limits::NAME_MAX {
+                    return Err(Error::OfferTooLong);
+                }
+                self.artifact_name = self.keep(value.len());
             }
             Member::Id => {
                 if !text::is_uuid(value) {
                     return Err(Error::OfferId);
                 }
-                self.id = text::text(value);
+                self.id = self.keep(value.len());
             }
             Member::Root | Member::Artifact | Member::Source | Member::Types => return Err(Error::OfferType),
         }

@@ -50,6 +50,29 @@ pub struct Head {
     pub location_len: Option<usize>,
 }
 
+impl Head {
+    const fn new() -> Self {
+        Self {
+            status: 0,
+            keep_alive: false,
+            content_length: None,
+            retry_after_s: None,
+            date_s: None,
+            content_range: None,
+            etag: Text::new(),
+            location_len: None,
+        }
+    }
+
+    /// In place: a new one would be put together on the stack.
+    fn clear(&mut self) {
+        (self.status, self.keep_alive, self.content_length) = (0, false, None);
+        (self.retry_after_s, self.date_s, self.content_range) = (None, None, None);
+        self.etag.clear();
+        self.location_len = None;
+    }
+}
+
 /// Header fields that matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -149,11 +172,11 @@ pub struct Reply {
 impl Reply {
     /// Nothing read yet. A body of more than `body_max` bytes is an error once it gets there.
     #[must_use]
-    pub fn new(body_max: u32) -> Self {
+    pub const fn new(body_max: u32) -> Self {
         Self {
             state: State::Status(0),
-            head: Head::default(),
-            framing: Framing::default(),
+            head: Head::new(),
+            framing: Framing { http_1_0: false, chunked: false, close: false, retry_at_s: None },
             budget: limits::HTTP_HEADERS_MAX,
             fields: 0,
             interim: 0,
@@ -165,6 +188,20 @@ impl Reply {
             body: 0,
             body_max,
         }
+    }
+
+    /// Begins with another reply.
+    pub fn reset(&mut self, body_max: u32) {
+        self.begin_head();
+        (self.interim, self.remaining, self.body, self.body_max) = (0, 0, 0, body_max);
+    }
+
+    /// At the first byte of a head: the reply's own, or the one after an interim reply.
+    fn begin_head(&mut self) {
+        self.state = State::Status(0);
+        self.head.clear();
+        self.framing = Framing::default();
+        (self.budget, self.fields) = (limits::HTTP_HEADERS_MAX, 0);
     }
 
     /// The head; complete once [`Part::Head`] was yielded.
@@ -449,10 +486,7 @@ impl Reply {
             if self.interim > limits::HTTP_INTERIM_MAX {
                 return Err(Error::HttpHeaders);
             }
-            self.state = State::Status(0);
-            self.head = Head::default();
-            self.framing = Framing::default();
-            (self.budget, self.fields) = (limits::HTTP_HEADERS_MAX, 0);
+            self.begin_head();
             return Ok(false);
         }
         let (framing, head) = (&self.framing, &mut self.head);

@@ -119,7 +119,7 @@ fn read(random: &mut Random, text: &[u8]) -> bool {
                         assert!(jwt[..len].iter().all(|b| b.is_ascii_graphic()));
                     }
                     assert!(error.text(&scratch).is_none_or(|text| text.len() <= scratch.len()));
-                    if json && let Ok(offer) = next.finish(&uri) {
+                    if json && let Ok(offer) = next.finish(&uri, &scratch) {
                         assert!(Url::parse(std::str::from_utf8(&uri[..offer.uri_len]).unwrap()).is_ok());
                     }
                     return true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Deployment instructions, good and hostile. Tests named `cNN_…` are entries of the catalogue in `docs/protocol` §10.
 
-use mender_api::{Next, Offer, Refused, Url};
+use mender_api::{Next, Url};
 use mender_base::Error;
 
 const ID: &str = "0f6a2c4e-1b2c-4d3e-8f90-a1b2c3d4e5f6";
@@ -17,15 +17,31 @@ fn read(body: &[u8]) -> Result<(Offer, String), Refused> {
     std::mem::replace(&mut results[0], Err(Refused { error: Error::Internal, id: None }))
 }
 
+/// An offer with texts of its own.
+#[derive(Debug, PartialEq)]
+struct Offer {
+    id: String,
+    artifact_name: String,
+}
+
+/// A refusal with texts of its own.
+#[derive(Debug, PartialEq)]
+struct Refused {
+    error: Error,
+    id: Option<String>,
+}
+
 fn read_in(body: &[u8], chunk: usize) -> Result<(Offer, String), Refused> {
-    let (mut next, mut uri, mut scratch) = (Next::new(), [0; URI_MAX], [0; 512]);
+    let (mut next, mut uri, mut scratch) = (Next::new(), [0; URI_MAX], [0; Next::SCRATCH]);
     for piece in body.chunks(chunk) {
         next.feed(piece, TYPE, &mut uri, &mut scratch).map_err(|error| Refused { error, id: None })?;
     }
-    let offer = next.finish(&uri)?;
+    let offer = next
+        .finish(&uri, &scratch)
+        .map_err(|refused| Refused { error: refused.error, id: refused.id.map(String::from) })?;
     let uri = std::str::from_utf8(&uri[..offer.uri_len]).unwrap().to_string();
     assert!(Url::parse(&uri).is_ok());
-    Ok((offer, uri))
+    Ok((Offer { id: offer.id.into(), artifact_name: offer.artifact_name.into() }, uri))
 }
 
 /// The instructions of a good reply with one text replaced.

@@ -31,7 +31,7 @@ pub(crate) fn run<P: Platform>(
         }
         Ok(progress) => Happened::Ran(Ok(progress)),
         Err(Errno(errno)) => {
-            cx.event(Event::ModuleFailed, 0, errno.into(), state.name());
+            cx.event(Event::ModuleFailed, 0, errno, state.name());
             Happened::Ran(Err(Error::ModuleFailed))
         }
     }

@@ -5,14 +5,16 @@
 //! nothing; other transport failures are tried [`TRIES`] times in all. Everything beyond is the state machine's back-off.
 
 use crate::DEPLOYMENT_LOG;
-use crate::context::{Context, IO_WAIT_MS, NETWORK_WAIT_MS, Step};
+use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
+use crate::exchange::{Came, Exchange};
 use crate::inventory::Inventory;
+use crate::io::Io;
 use mender_api::{
-    Authenticate, Call as Asked, ErrorBody, Message, Next, Offer, Part, Refusal, Refused, Reply, Request,
-    TokenReader, Url, Window, der,
+    Authenticate, Call as Asked, ErrorBody, Message, Next, Offer, Refusal, Refused, Request, TokenReader,
+    Url, Window, der,
 };
 use mender_base::pairs::Pairs;
-use mender_base::sha256::Hasher;
+use mender_base::sha256::{Hasher, Sha256};
 use mender_base::{Error, Event, Status, limits};
 use mender_port::{Channel, DeviceKey, Errno, Notice, Platform, Received};
 use mender_update::Checkpoint;
@@ -20,8 +22,6 @@ use mender_update::Checkpoint;
 const TRIES: u8 = 3;
 /// First wait between quick tries; doubles.
 const QUICK_MS: u32 = 200;
-/// For one JSON string of a reply: a name, a device type.
-const SCRATCH: usize = limits::NAME_MAX;
 
 /// What is asked of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,28 +44,16 @@ impl What {
     }
 }
 
-/// A whole reply, with a status that is the caller's affair.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// What a check brought with status 200.
-    pub(crate) offer: Option<Result<Offer, Refused>>,
-}
-
-/// No useful reply.
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    pub(crate) retry_after_ms: Option<u32>,
-}
-
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Start,
     Sign,
-    Send { sent: u32 },
+    Send,
     Receive,
+    Done,
 }
 
 /// What the body of the reply is read by.
-#[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
 enum Reading {
     Nothing,
     Token(TokenReader),
@@ -73,8 +61,9 @@ enum Reading {
     Error(ErrorBody),
 }
 
+/// A call, and when it is done its outcome.
 pub(crate) struct Call {
-    what: What,
+    pub(crate) what: What,
     stage: Stage,
     /// The request in hand is for a token; `what` comes after it.
     authenticating: bool,
@@ -82,223 +71,219 @@ pub(crate) struct Call {
     /// The connection served before, so the peer may have closed it.
     kept: bool,
     tries: u8,
-    not_before_ms: u64,
-    started_ms: u64,
-    heard_ms: u64,
+    /// Nothing is done before so many ms have gone by since then.
+    wait_ms: u32,
+    since: u32,
+    started: u32,
     signature: heapless::Vec<u8, { mender_api::DER_MAX }>,
-    reply: Reply,
+    exchange: Exchange,
     reading: Reading,
-    scratch: [u8; SCRATCH],
+    /// Why there was no useful reply.
+    pub(crate) error: Option<Error>,
+    /// What the server wishes, in ms.
+    pub(crate) retry_after_ms: Option<u32>,
 }
 
-type Outcome = Result<Answer, Failure>;
-
 impl Call {
-    pub(crate) fn new(what: What) -> Self {
+    /// No call.
+    pub(crate) const fn new() -> Self {
         Self {
-            what,
-            stage: Stage::Start,
+            what: What::Check,
+            stage: Stage::Done,
             authenticating: false,
             reauthenticated: false,
             kept: false,
             tries: 0,
-            not_before_ms: 0,
-            started_ms: 0,
-            heard_ms: 0,
+            wait_ms: 0,
+            since: 0,
+            started: 0,
             signature: heapless::Vec::new(),
-            reply: Reply::new(limits::API_REPLY_MAX),
+            exchange: Exchange::new(Channel::Api),
             reading: Reading::Nothing,
-            scratch: [0; SCRATCH],
+            error: None,
+            retry_after_ms: None,
         }
     }
 
-    pub(crate) fn what(&self) -> What {
-        self.what
+    /// Begins another call.
+    pub(crate) fn begin(&mut self, what: What) {
+        self.what = what;
+        self.stage = Stage::Start;
+        (self.reauthenticated, self.kept) = (false, false);
+        (self.tries, self.wait_ms, self.error) = (0, 0, None);
     }
 
-    /// Goes one step further.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Status of the reply, which is the caller's affair; 0 when there was no useful one.
+    pub(crate) fn status(&self) -> u16 {
+        if self.error.is_some() { 0 } else { self.exchange.reply.head().status }
+    }
+
+    /// What a check brought with status 200; its URL is in its buffer.
+    pub(crate) fn offer<'a, P>(&self, cx: &'a Context<'_, P>) -> Option<Result<Offer<'a>, Refused<'a>>> {
+        match &self.reading {
+            Reading::Next(reader) if self.error.is_none() => Some(reader.finish(cx.uri, cx.io.scratch())),
+            Reading::Next(_) | Reading::Nothing | Reading::Token(_) | Reading::Error(_) => None,
+        }
+    }
+
+    /// Ends the call without a useful reply.
+    pub(crate) fn give_up(&mut self, error: Error) {
+        (self.stage, self.error, self.retry_after_ms) = (Stage::Done, Some(error), None);
+    }
+
+    /// Goes one step further; in how many ms to go on.
     pub(crate) fn step<P: Platform>(
         &mut self,
         cx: &mut Context<'_, P>,
         checkpoint: &mut Checkpoint,
-        now_ms: u64,
-    ) -> Step<Outcome> {
-        if now_ms < self.not_before_ms {
-            return Step::Wait(u32::try_from(self.not_before_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX));
+        now: u32,
+    ) -> u32 {
+        let waited = now.wrapping_sub(self.since);
+        if waited < self.wait_ms {
+            return self.wait_ms.wrapping_sub(waited);
         }
+        self.wait_ms = 0;
         let stepped = match self.stage {
-            Stage::Start => self.start(cx, now_ms),
+            Stage::Start => self.start(cx, now),
             Stage::Sign => self.sign(cx, checkpoint),
-            Stage::Send { sent } => self.send(cx, checkpoint, sent, now_ms),
-            Stage::Receive => return self.receive(cx, now_ms),
+            Stage::Send => self.send(cx, checkpoint, now),
+            Stage::Receive => self.receive(cx, now),
+            Stage::Done => Ok(0),
         };
-        match stepped {
-            Ok(step) => step,
-            Err(error) => self.broken(cx, error, now_ms),
-        }
+        stepped.unwrap_or_else(|error| self.broken(cx, error, now))
     }
 
-    fn start<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Result<Step<Outcome>, Error> {
+    fn start<P: Platform>(&mut self, cx: &mut Context<'_, P>, now: u32) -> Step {
         self.authenticating = cx.token_len == 0;
         self.kept = cx.api_open;
-        (self.started_ms, self.heard_ms) = (now_ms, now_ms);
-        self.reply = Reply::new(limits::API_REPLY_MAX);
         self.reading = Reading::Nothing;
+        self.retry_after_ms = None;
+        self.started = now;
         if !cx.api_open {
-            if !cx.open_api()? {
-                return Ok(Step::Wait(NETWORK_WAIT_MS));
+            let url = Url::server(cx.config.server_url)?;
+            let opened = cx.ports.open(Channel::Api, url.host, url.port, url.tls);
+            if !cx.opened(Channel::Api, opened, url.host)? {
+                return Ok(NETWORK_WAIT_MS);
             }
+            cx.event(Event::Connected, url.port.into(), 0, url.host);
             // Connecting may have taken long; the time-outs are for the exchange.
-            let now_ms = cx.ports.now_ms();
-            (self.started_ms, self.heard_ms) = (now_ms, now_ms);
+            self.started = cx.now();
         }
-        self.stage = if self.authenticating { Stage::Sign } else { Stage::Send { sent: 0 } };
-        Ok(Step::Again)
+        self.exchange.begin(limits::API_REPLY_MAX, self.started);
+        self.stage = if self.authenticating { Stage::Sign } else { Stage::Send };
+        Ok(0)
     }
 
     /// Hashes the authentication body window by window and signs the hash.
-    fn sign<P: Platform>(
-        &mut self,
-        cx: &mut Context<'_, P>,
-        checkpoint: &mut Checkpoint,
-    ) -> Result<Step<Outcome>, Error> {
+    fn sign<P: Platform>(&mut self, cx: &mut Context<'_, P>, checkpoint: &mut Checkpoint) -> Step {
         if let Err((error, errno)) = ready_key(cx, checkpoint) {
-            cx.event(Event::KeyFailed, error.number().into(), errno.0.into(), "");
+            cx.event(Event::KeyFailed, error.number().into(), errno.0, "");
             // No network is at fault, so nothing is gained by trying again soon.
-            return Ok(Step::Done(Err(Failure { error, retry_after_ms: None })));
+            return self.failed(error);
         }
-        let mut hash = P::Hasher::new();
-        let mut done: u32 = 0;
-        loop {
-            let (len, total) = self.window(cx, checkpoint, done, true)?;
-            hash.update(cx.io.fresh().get(..len).unwrap_or_default());
-            done = done.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
-            if len == 0 || done >= total {
-                break;
-            }
-        }
-        let mut raw = [0; 64];
-        let signed = cx.ports.sign(&hash.finish(), &mut raw);
-        signed.map_err(|errno| cx.port_failed(Error::Sign, errno))?;
-        self.signature = der(&raw)?;
-        self.stage = Stage::Send { sent: 0 };
-        Ok(Step::Again)
+        self.authenticate(cx, true)?;
+        self.stage = Stage::Send;
+        Ok(0)
     }
 
-    fn send<P: Platform>(
+    fn send<P: Platform>(&mut self, cx: &mut Context<'_, P>, checkpoint: &Checkpoint, now: u32) -> Step {
+        let (len, total) =
+            if self.authenticating { self.authenticate(cx, false)? } else { self.ask(cx, checkpoint)? };
+        let wait_ms = self.exchange.send(cx, len, now)?;
+        if self.exchange.sent >= total {
+            self.stage = Stage::Receive;
+        }
+        self.in_time(cx, wait_ms, now)
+    }
+
+    /// Signs the body of the request for a token, or writes a window of the request: its length, and the whole's.
+    #[inline(never)]
+    fn authenticate<P: Platform>(
         &mut self,
         cx: &mut Context<'_, P>,
-        checkpoint: &Checkpoint,
-        sent: u32,
-        now_ms: u64,
-    ) -> Result<Step<Outcome>, Error> {
-        let (len, total) = self.window(cx, checkpoint, sent, false)?;
-        let count = cx.send(Channel::Api, len)?;
-        if count == 0 {
-            return Ok(self.silence(cx, now_ms));
-        }
-        self.heard_ms = now_ms;
-        let sent = sent.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        self.stage = if sent >= total { Stage::Receive } else { Stage::Send { sent } };
-        Ok(self.late(cx, now_ms).unwrap_or(Step::Again))
-    }
-
-    /// Writes the window of the request (or of its body alone) that begins at `skip` into the IO buffer: its length, and the whole's.
-    fn window<P: Platform>(
-        &self,
-        cx: &mut Context<'_, P>,
-        checkpoint: &Checkpoint,
-        skip: u32,
-        body_only: bool,
+        sign: bool,
     ) -> Result<(usize, u32), Error> {
         let identity = identity(&cx.ports)?;
         let mut public_key = [0; 65];
-        if self.authenticating {
-            let read = cx.ports.public_key(&mut public_key);
-            read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
-        }
-        let (config, provides) = (&cx.config, &checkpoint.provides);
-        let token =
-            cx.token.get(..cx.token_len).and_then(|t| core::str::from_utf8(t).ok()).unwrap_or_default();
-        let inventory = Inventory { device_type: config.device_type, provides, application: &cx.ports };
-        let message = match self.what {
-            What::Check if cx.no_v2 => {
-                Message::NextV1 { device_type: config.device_type, artifact_name: provides.artifact_name() }
-            }
-            What::Check => {
-                Message::NextV2 { device_type: config.device_type, provides: provides.stored_bytes() }
-            }
-            What::Status(status) => Message::Status { id: &checkpoint.id, status, substate: None },
-            What::Log if !DEPLOYMENT_LOG => return Err(Error::Internal),
-            What::Log => Message::Log { id: &checkpoint.id, entries: &cx.log },
-            What::Inventory => Message::Inventory(&inventory),
+        let read = cx.ports.public_key(&mut public_key);
+        read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
+        let body = Authenticate {
+            identity: identity.as_bytes(),
+            public_key: &public_key,
+            tenant_token: cx.config.tenant_token,
+            tier: cx.config.tier,
         };
-        let asked = if self.authenticating {
-            let body = Authenticate {
-                identity: identity.as_bytes(),
-                public_key: &public_key,
-                tenant_token: config.tenant_token,
-                tier: config.tier,
-            };
-            Asked::Authenticate { body, signature: &self.signature }
-        } else {
-            Asked::Device { token, message }
-        };
-        let url = Url::server(config.server_url)?;
-        let mut window = Window::new(cx.io.fresh(), skip);
-        if body_only {
-            asked.body(&mut window);
-        } else {
-            Request { url: &url, user_agent: config.user_agent, call: asked }.write(&mut window);
+        let asked = Asked::Authenticate { body, signature: &self.signature };
+        if !sign {
+            return window(&mut cx.io, cx.config.server_url, cx.config.user_agent, asked, self.exchange.sent);
         }
-        Ok((window.written().len(), window.total()))
+        let hash = hash::<P::Hasher>(&mut cx.io, &asked);
+        let mut raw = [0; 64];
+        let signed = cx.ports.sign(&hash, &mut raw);
+        signed.map_err(|errno| cx.port_failed(Error::Sign, errno))?;
+        self.signature = der(&raw)?;
+        Ok((0, 0))
     }
 
-    fn receive<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Step<Outcome> {
+    /// Writes a window of any other request, as above.
+    #[inline(never)]
+    fn ask<P: Platform>(
+        &self,
+        cx: &mut Context<'_, P>,
+        checkpoint: &Checkpoint,
+    ) -> Result<(usize, u32), Error> {
+        let Context { config, ports, io, log, .. } = cx;
+        let (device_type, provides) = (config.device_type, &checkpoint.provides);
+        let inventory = Inventory { device_type, provides, application: ports };
+        let message = match self.what {
+            What::Check if cx.no_v2 => {
+                Message::NextV1 { device_type, artifact_name: provides.artifact_name() }
+            }
+            What::Check => Message::NextV2 { device_type, provides: provides.stored_bytes() },
+            What::Status(status) => Message::Status { id: &checkpoint.id, status, substate: None },
+            What::Log if !DEPLOYMENT_LOG => return Err(Error::Internal),
+            What::Log => Message::Log { id: &checkpoint.id, entries: log },
+            What::Inventory => Message::Inventory(&inventory),
+        };
+        let token = text(cx.token, cx.token_len);
+        let asked = Asked::Device { token, message };
+        window(io, config.server_url, config.user_agent, asked, self.exchange.sent)
+    }
+
+    fn receive<P: Platform>(&mut self, cx: &mut Context<'_, P>, now: u32) -> Step {
         if cx.io.is_empty() {
-            match cx.receive(Channel::Api, usize::MAX) {
-                Ok(Received::Data(_)) => self.heard_ms = now_ms,
-                Ok(Received::Nothing) => return self.silence(cx, now_ms),
-                Ok(Received::Closed) => {
-                    let ended = self.reply.closed();
-                    cx.close(Channel::Api);
-                    return match ended {
-                        Ok(()) => self.finish(cx, now_ms),
-                        Err(error) => self.broken(cx, error, now_ms),
-                    };
+            let room = cx.io.before_scratch();
+            match self.exchange.receive(cx, room, now)? {
+                Received::Data(_) => {}
+                Received::Nothing => {
+                    let wait_ms = self.exchange.silence(cx, now)?;
+                    return self.in_time(cx, wait_ms, now);
                 }
-                Err(error) => return self.broken(cx, error, now_ms),
+                Received::Closed => {
+                    cx.close(Channel::Api);
+                    return self.finish(cx);
+                }
             }
         }
         loop {
-            let (used, part) = match self.reply.feed(cx.io.data(), &mut []) {
-                Ok(fed) => fed,
-                Err(error) => return self.broken(cx, error, now_ms),
-            };
-            let mut consumed = used;
-            match part {
-                None => {
-                    cx.io.consume(consumed);
-                    return self.late(cx, now_ms).unwrap_or(Step::Again);
+            match self.exchange.next(cx)? {
+                Came::Nothing => return self.in_time(cx, 0, now),
+                Came::Head => self.reading = self.reading_for(self.exchange.reply.head().status),
+                Came::Body(len) => {
+                    self.read(cx, len)?;
+                    self.exchange.take(cx, len);
                 }
-                Some(Part::Head) => self.reading = self.reading_for(self.reply.head().status),
-                Some(Part::Body(data)) => {
-                    let len = data.len();
-                    if let Err(error) = self.read(used, len, cx) {
-                        return self.broken(cx, error, now_ms);
-                    }
-                    self.reply.take(len);
-                    consumed = used.saturating_add(len);
-                }
-                Some(Part::End) => {
-                    cx.io.consume(consumed);
-                    if !self.reply.head().keep_alive || !cx.io.is_empty() {
+                Came::End => {
+                    if !self.exchange.reply.head().keep_alive || !cx.io.is_empty() {
                         cx.close(Channel::Api);
                     }
-                    return self.finish(cx, now_ms);
+                    return self.finish(cx);
                 }
             }
-            cx.io.consume(consumed);
         }
     }
 
@@ -311,120 +296,142 @@ impl Call {
         }
     }
 
-    /// Hands body bytes of the IO buffer to their reader.
-    fn read<P: Platform>(&mut self, start: usize, len: usize, cx: &mut Context<'_, P>) -> Result<(), Error> {
-        let end = start.saturating_add(len);
-        let data = cx.io.data().get(start..end).unwrap_or_default();
+    /// Hands `len` bytes of the body to their reader.
+    fn read<P: Platform>(&mut self, cx: &mut Context<'_, P>, len: usize) -> Result<(), Error> {
+        let (data, scratch) = cx.io.data_and_scratch();
+        let data = data.get(..len).unwrap_or_default();
         match &mut self.reading {
-            Reading::Nothing => Ok(()),
-            Reading::Token(reader) => {
-                reader.feed(data, cx.token);
-                Ok(())
-            }
-            Reading::Next(reader) => reader.feed(data, cx.config.device_type, cx.uri, &mut self.scratch),
-            Reading::Error(reader) => {
-                reader.feed(data, &mut self.scratch);
-                Ok(())
-            }
+            Reading::Nothing => {}
+            Reading::Token(reader) => reader.feed(data, cx.token),
+            Reading::Next(reader) => reader.feed(data, cx.config.device_type, cx.uri, scratch)?,
+            Reading::Error(reader) => reader.feed(data, scratch),
         }
-    }
-
-    /// The peer takes or gives nothing now.
-    fn silence<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Step<Outcome> {
-        if now_ms.saturating_sub(self.heard_ms) >= cx.config.idle_timeout_ms.into() {
-            return self.broken(cx, Error::IdleTimeout, now_ms);
-        }
-        self.late(cx, now_ms).unwrap_or(Step::Wait(IO_WAIT_MS))
+        Ok(())
     }
 
     /// A peer that drips a byte now and then is not waited for either.
-    fn late<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Option<Step<Outcome>> {
-        let late = now_ms.saturating_sub(self.started_ms) >= cx.config.total_timeout_ms.into();
-        late.then(|| self.broken(cx, Error::TotalTimeout, now_ms))
+    fn in_time<P: Platform>(&self, cx: &Context<'_, P>, wait_ms: u32, now: u32) -> Step {
+        let late = now.wrapping_sub(self.started) >= cx.config.total_timeout_ms;
+        if late { Err(Error::TotalTimeout) } else { Ok(wait_ms) }
     }
 
     /// The exchange broke: try again now, soon, or not at all.
-    fn broken<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now_ms: u64) -> Step<Outcome> {
+    #[inline(never)]
+    fn broken<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now: u32) -> u32 {
         cx.close(Channel::Api);
         let dead_before_use = matches!(error, Error::HttpClosed | Error::Send | Error::Receive);
         let free = core::mem::take(&mut self.kept) && dead_before_use;
         self.stage = Stage::Start;
         if free {
-            return Step::Again;
+            return 0;
         }
         self.tries = self.tries.saturating_add(1);
         if self.tries >= TRIES {
-            return Step::Done(Err(Failure { error, retry_after_ms: None }));
+            self.give_up(error);
+            return 0;
         }
-        let wait_ms = QUICK_MS.checked_shl(u32::from(self.tries).saturating_sub(1)).unwrap_or(QUICK_MS);
-        self.not_before_ms = now_ms.saturating_add(wait_ms.into());
-        Step::Wait(wait_ms)
+        self.since = now;
+        self.wait_ms = QUICK_MS.checked_shl(u32::from(self.tries).saturating_sub(1)).unwrap_or(QUICK_MS);
+        self.wait_ms
+    }
+
+    /// Ends without a useful reply.
+    fn failed(&mut self, error: Error) -> Step {
+        (self.stage, self.error) = (Stage::Done, Some(error));
+        Ok(0)
     }
 
     /// The reply is whole.
-    fn finish<P: Platform>(&mut self, cx: &mut Context<'_, P>, now_ms: u64) -> Step<Outcome> {
-        let head = self.reply.head();
+    #[inline(never)]
+    fn finish<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Step {
+        let head = self.exchange.reply.head();
         let status = head.status;
-        let retry_after_ms = head.retry_after_s.map(|s| s.saturating_mul(1000));
+        self.retry_after_ms = head.retry_after_s.map(|s| s.saturating_mul(1000));
         if let Some(date_s) = head.date_s {
-            cx.boot_unix_ms = u64::from(date_s).saturating_mul(1000).checked_sub(now_ms);
+            cx.set_date(date_s);
         }
         let name = if self.authenticating { "authentication" } else { self.what.name() };
         cx.event(Event::Answered, status.into(), 0, name);
-        let failed = |error| Step::Done(Err(Failure { error, retry_after_ms }));
-        let reading = core::mem::replace(&mut self.reading, Reading::Nothing);
+        self.stage = Stage::Start;
         if self.authenticating {
-            return match (status, reading) {
+            return match (status, &self.reading) {
                 (200, Reading::Token(reader)) => match reader.finish() {
-                    Ok(len) => self.authenticated(cx, len),
-                    Err(error) => failed(error),
+                    Ok(len) => {
+                        self.authenticated(cx, len);
+                        Ok(0)
+                    }
+                    Err(error) => self.failed(error),
                 },
-                (401 | 403, _) => failed(Error::Unauthorized),
-                (429, _) => failed(Error::RateLimited),
-                _ => failed(Error::ServerStatus),
+                (401 | 403, _) => self.failed(Error::Unauthorized),
+                (429, _) => self.failed(Error::RateLimited),
+                _ => self.failed(Error::ServerStatus),
             };
         }
-        let add_on = matches!(&reading, Reading::Error(body) if body.refusal() == Refusal::AddOn);
+        let add_on = matches!(&self.reading, Reading::Error(body) if body.refusal() == Refusal::AddOn);
         if status == 401 || (status == 403 && !add_on) {
             cx.token_len = 0;
             if core::mem::replace(&mut self.reauthenticated, true) {
-                return failed(Error::Unauthorized);
+                return self.failed(Error::Unauthorized);
             }
-            self.stage = Stage::Start;
-            return Step::Again;
+            return Ok(0);
         }
         if status == 404 && self.what == What::Check && !cx.no_v2 {
             cx.no_v2 = true;
-            self.stage = Stage::Start;
-            return Step::Again;
+            return Ok(0);
         }
+        self.stage = Stage::Done;
         match status {
-            429 => failed(Error::RateLimited),
-            500.. => failed(Error::ServerStatus),
-            _ => Step::Done(Ok(Answer { status, offer: offer(cx, reading) })),
+            429 => return self.failed(Error::RateLimited),
+            500.. => return self.failed(Error::ServerStatus),
+            _ => {}
         }
+        if let Some(offer) = self.offer(cx) {
+            cx.uri_len = offer.map_or(0, |offer| offer.uri_len);
+        }
+        Ok(0)
     }
 
-    fn authenticated<P: Platform>(&mut self, cx: &mut Context<'_, P>, token_len: usize) -> Step<Outcome> {
+    fn authenticated<P: Platform>(&mut self, cx: &mut Context<'_, P>, token_len: usize) {
         cx.token_len = token_len;
         cx.authenticated = true;
         // A server that had to be told anew who this is may have forgotten the inventory, too.
         cx.inventory_sent = None;
         self.reauthenticated = true;
-        self.stage = Stage::Start;
         self.tries = 0;
         cx.event(Event::Authenticated, 0, 0, "");
         cx.ports.notice(Notice::Authenticated);
-        Step::Again
     }
 }
 
-/// What a check brought, its URL kept.
-fn offer<P>(cx: &mut Context<'_, P>, reading: Reading) -> Option<Result<Offer, Refused>> {
-    let Reading::Next(reader) = reading else { return None };
-    let offer = reader.finish(cx.uri);
-    cx.uri_len = offer.as_ref().map_or(0, |o| o.uri_len);
-    Some(offer)
+/// Writes the window of a request that begins at `skip` into the IO buffer: its length, and the whole's.
+fn window(
+    io: &mut Io<'_>,
+    server_url: &str,
+    user_agent: &str,
+    call: Asked<'_>,
+    skip: u32,
+) -> Result<(usize, u32), Error> {
+    let url = Url::server(server_url)?;
+    let mut window = Window::new(io.fresh(), skip);
+    Request { url: &url, user_agent, call }.write(&mut window);
+    Ok((window.written().len(), window.total()))
+}
+
+/// The hash of a request's body, which is written to the IO buffer window by window.
+#[inline(never)]
+pub(crate) fn hash<H: Hasher>(io: &mut Io<'_>, asked: &Asked<'_>) -> Sha256 {
+    let mut hash = H::new();
+    let mut done: u32 = 0;
+    loop {
+        let mut window = Window::new(io.fresh(), done);
+        asked.body(&mut window);
+        hash.update(window.written());
+        let (len, total) = (window.written().len(), window.total());
+        done = done.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+        if len == 0 || done >= total {
+            return hash.finish();
+        }
+    }
 }
 
 fn identity<P: Platform>(ports: &P) -> Result<Pairs<{ limits::IDENTITY }>, Error> {

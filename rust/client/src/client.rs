@@ -3,15 +3,14 @@
 //!
 //! What does not run in every poll is `#[inline(never)]`, so that a poll needs little stack beside what it runs.
 
-use crate::call::{Answer, Call, Failure, What, ready_key};
-use crate::context::{Context, Step};
+use crate::call::{self, Call, What, ready_key};
+use crate::context::{Context, low};
 use crate::download::Download;
 use crate::inventory::Inventory;
 use crate::io::Io;
 use crate::{Buffers, Config, act};
-use mender_api::{Call as Asked, Entries as _, Entry, Message, PEM_LEN, Url, Window};
+use mender_api::{Call as Asked, Entries as _, Entry, Message, PEM_LEN, Refused, Url, Window};
 use mender_artifact::Unsigned;
-use mender_base::sha256::Hasher;
 use mender_base::{Error, Event, Status, limits};
 use mender_port::{Channel, Notice, Platform, SwapState};
 use mender_update::{Action, Checkpoint, Event as Happened, Kind, Machine, Phase, Report, Running};
@@ -54,44 +53,37 @@ pub struct Snapshot<'c> {
     pub check_at_ms: u64,
 }
 
-#[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
-enum Doing<H: Hasher> {
+#[derive(Clone, Copy)]
+enum Doing {
     /// The machine has not been asked yet.
     Boot {
         tries: u8,
-        not_before_ms: u64,
     },
     /// An action that the next poll runs.
     Next(Action),
-    Wait {
-        until_ms: u64,
-    },
-    Call(Call),
-    Download(Download<H>),
-    Reboot {
-        until_ms: u64,
-    },
+    Wait,
+    Call,
+    Download,
+    Reboot,
 }
 
-impl<H: Hasher> Doing<H> {
-    /// In a function of its own: a call is put together on the stack first.
-    #[inline(never)]
-    fn call(&mut self, what: What) {
-        *self = Self::Call(Call::new(what));
-    }
-
-    /// In a function of its own, as above.
-    #[inline(never)]
-    fn download(&mut self, unsigned: Unsigned) {
-        *self = Self::Download(Download::new(unsigned));
-    }
+/// What a step came to.
+enum Step {
+    /// There is more to do, in so many ms; 0 is at once.
+    Again(u32),
+    /// It is done, and this is next.
+    Done(Action),
 }
 
 /// The client on its ports. One per device.
 pub struct Client<'b, P: Platform> {
     cx: Context<'b, P>,
     machine: Machine,
-    doing: Doing<P::Hasher>,
+    doing: Doing,
+    /// Nothing is done before.
+    until_ms: u64,
+    call: Call,
+    download: Download<P::Hasher>,
     check_asked: bool,
     inventory_asked: bool,
     authentication_asked: bool,
@@ -115,7 +107,10 @@ impl<'b, P: Platform> Client<'b, P> {
         Ok(Self {
             cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
             machine,
-            doing: Doing::Boot { tries: 0, not_before_ms: 0 },
+            doing: Doing::Boot { tries: 0 },
+            until_ms: 0,
+            call: Call::new(),
+            download: Download::new(),
             check_asked: false,
             inventory_asked: false,
             authentication_asked: false,
@@ -128,8 +123,7 @@ impl<'b, P: Platform> Client<'b, P> {
         let now_ms = self.cx.ports.now_ms();
         self.take_requests(now_ms);
         match self.step(now_ms) {
-            Step::Again => 1,
-            Step::Wait(ms) => ms.clamp(1, POLL_MAX_MS),
+            Step::Again(ms) => ms.clamp(1, POLL_MAX_MS),
             Step::Done(action) => {
                 self.begin(action, now_ms);
                 1
@@ -191,7 +185,7 @@ impl<'b, P: Platform> Client<'b, P> {
     pub fn public_key(&mut self, pem: &mut [u8]) -> Result<usize, Error> {
         let cx = &mut self.cx;
         // Only between its works has the client room to write the record that goes with a new key.
-        let idle = self.machine.is_idle() && matches!(self.doing, Doing::Wait { .. });
+        let idle = self.machine.is_idle() && matches!(self.doing, Doing::Wait);
         if matches!(self.doing, Doing::Boot { .. }) || !(idle || self.machine.checkpoint.key_made) {
             return Err(Error::Busy);
         }
@@ -270,8 +264,8 @@ impl<'b, P: Platform> Client<'b, P> {
             self.machine.inventory_due(now_ms);
             wake = true;
         }
-        if let (true, Doing::Wait { until_ms }) = (wake, &mut self.doing) {
-            *until_ms = now_ms;
+        if wake && matches!(self.doing, Doing::Wait) {
+            self.until_ms = now_ms;
         }
     }
 
@@ -284,46 +278,33 @@ impl<'b, P: Platform> Client<'b, P> {
         }
     }
 
-    /// One step of what is being done; `Done` with what comes next.
-    fn step(&mut self, now_ms: u64) -> Step<Action> {
-        let Self { cx, machine, doing, .. } = self;
-        let happened = match doing {
-            Doing::Wait { until_ms }
-            | Doing::Reboot { until_ms }
-            | Doing::Boot { not_before_ms: until_ms, .. }
-                if now_ms < *until_ms =>
-            {
-                return Step::Wait(u32::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX));
-            }
-            Doing::Boot { tries, .. } => {
-                let tries = *tries;
-                return self.boot(tries, now_ms);
-            }
-            Doing::Wait { .. } => Happened::Woke,
-            Doing::Reboot { .. } => Happened::RebootReturned,
-            Doing::Next(action) => {
-                let action = *action;
-                return self.run(action, now_ms);
-            }
-            Doing::Call(call) => match call.step(cx, &mut machine.checkpoint, now_ms) {
-                Step::Again => return Step::Again,
-                Step::Wait(ms) if !machine.is_trial_over(now_ms) => return Step::Wait(ms),
-                Step::Wait(_) => {
+    /// One step of what is being done.
+    fn step(&mut self, now_ms: u64) -> Step {
+        if let Some(left_ms) = self.until_ms.checked_sub(now_ms).filter(|left_ms| *left_ms > 0) {
+            return Step::Again(u32::try_from(left_ms).unwrap_or(u32::MAX));
+        }
+        let Self { cx, machine, call, download, .. } = self;
+        let happened = match self.doing {
+            Doing::Boot { tries } => return self.boot(tries, now_ms),
+            Doing::Next(action) => return self.run(action, now_ms),
+            Doing::Wait => Happened::Woke,
+            Doing::Reboot => Happened::RebootReturned,
+            Doing::Call => {
+                let wait_ms = call.step(cx, &mut machine.checkpoint, low(now_ms));
+                if !call.is_done() {
+                    if wait_ms == 0 || !machine.is_trial_over(now_ms) {
+                        return Step::Again(wait_ms);
+                    }
                     // Nor is a network waited for then.
                     cx.close(Channel::Api);
-                    let failure = Failure { error: Error::CommitDeadline, retry_after_ms: None };
-                    return Step::Done(called(cx, machine, call.what(), &Err(failure), now_ms));
+                    call.give_up(Error::CommitDeadline);
                 }
-                Step::Done(outcome) => {
-                    let what = call.what();
-                    return Step::Done(called(cx, machine, what, &outcome, now_ms));
-                }
-            },
-            Doing::Download(download) => match download.step(cx, &mut machine.checkpoint, now_ms) {
-                Step::Again => return Step::Again,
-                Step::Wait(ms) => return Step::Wait(ms),
-                Step::Done(Ok(())) => Happened::Downloaded,
-                Step::Done(Err(error)) => Happened::DownloadFailed(error),
+                return Step::Done(called(cx, machine, call, now_ms));
+            }
+            Doing::Download => match download.step(cx, call, &mut machine.checkpoint, low(now_ms)) {
+                Ok(_) if download.is_done() => Happened::Downloaded,
+                Ok(wait_ms) => return Step::Again(wait_ms),
+                Err(error) => Happened::DownloadFailed(error),
             },
         };
         Step::Done(self.next(happened, now_ms))
@@ -339,22 +320,19 @@ impl<'b, P: Platform> Client<'b, P> {
 
     /// Reads the records, looks at what runs, and asks the boot table.
     #[inline(never)]
-    fn boot(&mut self, tries: u8, now_ms: u64) -> Step<Action> {
+    fn boot(&mut self, tries: u8, now_ms: u64) -> Step {
         let cx = &mut self.cx;
-        let loaded = cx.load();
-        let c = loaded.as_ref().unwrap_or(&self.machine.checkpoint);
+        let loaded = cx.load(&mut self.machine.checkpoint);
+        let c = &self.machine.checkpoint;
         let trial = c.phase != Phase::Idle && c.kind == Kind::Image;
         let hash = if trial { Some(cx.ports.running_hash()) } else { None };
         // A deployment may be on a record that cannot be read just now, and what runs decides how it goes on. For ever neither is
         // waited for: a device that can still be updated is worth more than one report.
-        let unreadable = (loaded.is_none() && cx.store_unreadable) || matches!(hash, Some(Err(_)));
+        let unreadable = (!loaded && cx.store_unreadable) || matches!(hash, Some(Err(_)));
         if unreadable && tries < LOAD_TRIES {
-            let not_before_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
-            self.doing = Doing::Boot { tries: tries.saturating_add(1), not_before_ms };
-            return Step::Wait(LOAD_WAIT_MS);
-        }
-        if let Some(checkpoint) = loaded {
-            self.machine.checkpoint = checkpoint;
+            self.doing = Doing::Boot { tries: tries.saturating_add(1) };
+            self.until_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
+            return Step::Again(LOAD_WAIT_MS);
         }
         let c = &self.machine.checkpoint;
         cx.logging = c.phase != Phase::Idle;
@@ -385,37 +363,48 @@ impl<'b, P: Platform> Client<'b, P> {
     /// Begins an action: what takes several steps becomes what is being done, the rest waits for the next poll.
     #[inline(never)]
     fn begin(&mut self, action: Action, now_ms: u64) {
-        let cx = &mut self.cx;
-        match action {
-            Action::Wait => {
-                let until_ms = self.machine.wake_at_ms();
-                if until_ms.saturating_sub(now_ms) > KEEP_MS {
-                    cx.close(Channel::Api);
-                }
-                self.doing = Doing::Wait { until_ms };
-            }
-            Action::Check => self.doing.call(What::Check),
-            Action::Report(status) => self.doing.call(What::Status(status)),
+        self.until_ms = now_ms;
+        let Self { cx, machine, call, download, .. } = self;
+        let what = match action {
+            Action::Check => Some(What::Check),
+            Action::Report(status) => Some(What::Status(status)),
             Action::Probe => {
                 // The new software proves that it can authenticate, not that it has a token.
                 cx.token_len = 0;
-                self.doing.call(What::Status(Status::Installing));
+                Some(What::Status(Status::Installing))
             }
-            Action::UploadLog if cx.log.is_empty() => self.doing = Doing::Next(action),
-            Action::UploadLog => self.doing.call(What::Log),
-            Action::Download => {
-                let keys = cx.ports.verification_key(0).is_some();
-                self.doing.download(if keys { Unsigned::Refuse } else { Unsigned::Accept });
-            }
-            Action::SendInventory
+            Action::UploadLog if !cx.log.is_empty() => Some(What::Log),
+            Action::UploadLog
+            | Action::Wait
+            | Action::Download
+            | Action::SendInventory
             | Action::Save
             | Action::Ask(_)
             | Action::Run(_)
             | Action::Arm
             | Action::Disarm
             | Action::SelfTest
-            | Action::Reboot => self.doing = Doing::Next(action),
-        }
+            | Action::Reboot => None,
+        };
+        self.doing = match (what, action) {
+            (Some(what), _) => {
+                call.begin(what);
+                Doing::Call
+            }
+            (None, Action::Wait) => {
+                self.until_ms = machine.wake_at_ms();
+                if self.until_ms.saturating_sub(now_ms) > KEEP_MS {
+                    cx.close(Channel::Api);
+                }
+                Doing::Wait
+            }
+            (None, Action::Download) => {
+                let keys = cx.ports.verification_key(0).is_some();
+                download.begin(if keys { Unsigned::Refuse } else { Unsigned::Accept }, low(now_ms));
+                Doing::Download
+            }
+            (None, action) => Doing::Next(action),
+        };
         if matches!(action, Action::Check)
             && !cx.ports.is_confirmed().unwrap_or(true)
             && self.machine.is_between()
@@ -429,7 +418,7 @@ impl<'b, P: Platform> Client<'b, P> {
 
     /// Runs an action that is done within a poll.
     #[inline(never)]
-    fn run(&mut self, action: Action, now_ms: u64) -> Step<Action> {
+    fn run(&mut self, action: Action, now_ms: u64) -> Step {
         let Self { cx, machine, .. } = self;
         let checkpoint = &machine.checkpoint;
         let happened = match action {
@@ -439,8 +428,9 @@ impl<'b, P: Platform> Client<'b, P> {
             }
             Action::SendInventory => match inventory_hash(cx, checkpoint) {
                 Some(hash) if cx.inventory_sent != Some(hash) => {
-                    self.doing.call(What::Inventory);
-                    return Step::Again;
+                    self.call.begin(What::Inventory);
+                    self.doing = Doing::Call;
+                    return Step::Again(0);
                 }
                 _ => Happened::InventorySent,
             },
@@ -455,9 +445,10 @@ impl<'b, P: Platform> Client<'b, P> {
                 cx.ports.notice(Notice::Restarting);
                 cx.close(Channel::Api);
                 cx.close(Channel::Storage);
-                self.doing = Doing::Reboot { until_ms: now_ms.saturating_add(REBOOT_MS) };
+                self.doing = Doing::Reboot;
+                self.until_ms = now_ms.saturating_add(REBOOT_MS);
                 self.cx.ports.reboot();
-                return Step::Again;
+                return Step::Again(0);
             }
             // These take several steps and are not left to this function.
             Action::Wait | Action::Check | Action::Report(_) | Action::Probe | Action::Download => {
@@ -516,27 +507,18 @@ fn aborted<P: Platform>(cx: &mut Context<'_, P>) {
 
 /// What a call's outcome is to the machine.
 #[inline(never)]
-fn called<P: Platform>(
-    cx: &mut Context<'_, P>,
-    machine: &mut Machine,
-    what: What,
-    outcome: &Result<Answer, Failure>,
-    now_ms: u64,
-) -> Action {
-    let random = cx.ports.random();
+fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Call, now_ms: u64) -> Action {
     if core::mem::take(&mut cx.authenticated) {
         machine.inventory_due(now_ms);
     }
-    let retry_after_ms = match outcome {
-        Ok(_) => None,
-        Err(Failure { error, retry_after_ms }) => {
-            cx.event(Event::CallFailed, error.number().into(), 0, what.name());
-            *retry_after_ms
-        }
-    };
-    let status = outcome.as_ref().map_or(0, |answer| answer.status);
-    let happened = match what {
-        What::Check => checked(cx, outcome, status, retry_after_ms),
+    let (status, mut retry_after_ms) = (call.status(), None);
+    if let Some(error) = call.error {
+        cx.event(Event::CallFailed, error.number().into(), 0, call.what.name());
+        retry_after_ms = call.retry_after_ms;
+    }
+    let random = cx.ports.random();
+    let happened = match call.what {
+        What::Check => return checked(cx, machine, call, retry_after_ms, now_ms),
         What::Status(reported) => {
             cx.event(Event::Reported, status.into(), 0, reported.name());
             Happened::Reported(match status {
@@ -561,55 +543,48 @@ fn called<P: Platform>(
     machine.next(happened, now_ms, random)
 }
 
-fn checked<'o, P: Platform>(
+fn checked<P: Platform>(
     cx: &mut Context<'_, P>,
-    outcome: &'o Result<Answer, Failure>,
-    status: u16,
+    machine: &mut Machine,
+    call: &Call,
     retry_after_ms: Option<u32>,
-) -> Happened<'o> {
-    let offer = outcome.as_ref().ok().and_then(|answer| answer.offer.as_ref());
-    match (status, offer) {
+    now_ms: u64,
+) -> Action {
+    let random = cx.ports.random();
+    let status = call.status();
+    let (mut refused, offer) = (None, call.offer(cx));
+    let happened = match (status, offer) {
         (200, Some(Ok(offer))) => {
-            let uri = cx.uri.get(..cx.uri_len).and_then(|u| core::str::from_utf8(u).ok()).unwrap_or_default();
-            let usable = Url::parse(uri)
+            let usable = Url::parse(cx.uri())
                 .and_then(|url| if url.tls || cx.config.allow_http { Ok(()) } else { Err(Error::ClearText) });
-            Happened::Offered { id: &offer.id, artifact_name: &offer.artifact_name, usable }
+            Happened::Offered { id: offer.id, artifact_name: offer.artifact_name, usable }
         }
-        (200, Some(Err(refused))) => {
-            cx.event(Event::CallFailed, refused.error.number().into(), 0, What::Check.name());
-            match &refused.id {
-                Some(id) => Happened::Offered { id, artifact_name: "", usable: Err(refused.error) },
+        (200, Some(Err(Refused { error, id }))) => {
+            refused = Some(error);
+            match id {
+                Some(id) => Happened::Offered { id, artifact_name: "", usable: Err(error) },
                 None => Happened::CheckFailed { retry_after_ms: None },
             }
         }
-        (204, _) => {
-            cx.event(Event::NothingOffered, 0, 0, "");
-            Happened::NothingOffered
-        }
+        (204, _) => Happened::NothingOffered,
         (409, _) => Happened::Conflict,
         _ => Happened::CheckFailed { retry_after_ms },
+    };
+    let action = machine.next(happened, now_ms, random);
+    if let Some(error) = refused {
+        cx.event(Event::CallFailed, error.number().into(), 0, What::Check.name());
+    } else if status == 204 {
+        cx.event(Event::NothingOffered, 0, 0, "");
     }
+    action
 }
 
 /// First bytes of the hash of the inventory as it would be sent now.
 fn inventory_hash<P: Platform>(cx: &mut Context<'_, P>, checkpoint: &Checkpoint) -> Option<u64> {
-    let mut hash = P::Hasher::new();
-    let mut done: u32 = 0;
-    loop {
-        let Context { ports, config, io, .. } = cx;
-        let inventory = Inventory {
-            device_type: config.device_type,
-            provides: &checkpoint.provides,
-            application: &*ports,
-        };
-        let mut window = Window::new(io.fresh(), done);
-        Asked::Device { token: "", message: Message::Inventory(&inventory) }.body(&mut window);
-        let (len, total) = (window.written().len(), window.total());
-        hash.update(window.written());
-        done = done.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
-        if len == 0 || done >= total {
-            break;
-        }
-    }
-    hash.finish().first_chunk::<8>().map(|b| u64::from_be_bytes(*b))
+    let Context { ports, config, io, .. } = cx;
+    let (device_type, provides) = (config.device_type, &checkpoint.provides);
+    let inventory = Inventory { device_type, provides, application: ports };
+    let hash =
+        call::hash::<P::Hasher>(io, &Asked::Device { token: "", message: Message::Inventory(&inventory) });
+    hash.first_chunk::<8>().map(|b| u64::from_be_bytes(*b))
 }

@@ -5,21 +5,13 @@ use crate::client::LastError;
 use crate::io::Io;
 use crate::log::DeploymentLog;
 use crate::{Config, DEPLOYMENT_LOG};
-use mender_api::Url;
 use mender_base::{Error, Event, Level};
 use mender_port::{Channel, Errno, Platform, Received, RecordId, Store};
 use mender_records::{Record, Writer};
 use mender_update::Checkpoint;
 
-/// One step of a piece of work.
-pub(crate) enum Step<T> {
-    /// More can be done at once.
-    Again,
-    /// Nothing can be done for so many ms, or until something comes in.
-    Wait(u32),
-    /// It is done.
-    Done(T),
-}
+/// One step of a piece of work: in how many ms to go on, 0 for at once.
+pub(crate) type Step = Result<u32, Error>;
 
 /// How soon a stream that had nothing to give is looked at again. Platforms that can wait for their sockets wake the client earlier.
 pub(crate) const IO_WAIT_MS: u32 = 20;
@@ -87,67 +79,73 @@ impl<'b, P: Platform> Context<'b, P> {
         }
     }
 
+    /// The artifact's URL.
+    pub(crate) fn uri(&self) -> &str {
+        text(self.uri, self.uri_len)
+    }
+
+    // ---- time
+
+    /// The low half of the clock, for differences.
+    pub(crate) fn now(&mut self) -> u32 {
+        low(self.ports.now_ms())
+    }
+
+    /// The server's clock, in seconds since 1970.
+    pub(crate) fn set_date(&mut self, date_s: u32) {
+        self.boot_unix_ms = u64::from(date_s).saturating_mul(1000).checked_sub(self.ports.now_ms());
+    }
+
     // ---- log
 
     /// Logs an event; warnings and errors of a deployment also go to its log.
-    pub(crate) fn event(&mut self, event: Event, a: i64, b: i64, text: &str) {
-        self.ports.log(event, a, b, text);
+    #[inline(never)]
+    pub(crate) fn event(&mut self, event: Event, a: u32, b: i32, text: &str) {
+        self.ports.log(event, a.into(), b.into(), text);
         if DEPLOYMENT_LOG && self.logging && event.level() <= Level::Warning {
             let now_ms = self.ports.now_ms();
             let at = self.ports.unix_ms().or_else(|| Some(self.boot_unix_ms?.saturating_add(now_ms)));
-            self.log.push(at.unwrap_or(now_ms), event, a, b, text);
+            self.log.push(at.unwrap_or(now_ms), event, a.into(), b.into(), text);
         }
     }
 
     /// Logs a port's failure and keeps it for the application.
     pub(crate) fn port_failed(&mut self, error: Error, errno: Errno) -> Error {
+        self.failed(Event::PortFailed, error, errno, "")
+    }
+
+    #[inline(never)]
+    fn failed(&mut self, event: Event, error: Error, errno: Errno, text: &str) -> Error {
         self.last_error = Some(LastError { error, errno: errno.0 });
-        self.event(Event::PortFailed, error.number().into(), errno.0.into(), "");
+        self.event(event, error.number().into(), errno.0, text);
         error
     }
 
     // ---- connections
 
-    /// Opens a channel to the origin of `url` unless it is open. `false`: there is no network yet.
-    pub(crate) fn open(&mut self, channel: Channel, url: &Url<'_>) -> Result<bool, Error> {
-        match self.ports.open(channel, url.host, url.port, url.tls) {
-            Ok(()) => {
-                *self.is_open(channel) = true;
-                self.event(Event::Connected, url.port.into(), 0, url.host);
-                Ok(true)
-            }
+    /// Notes how opening a channel went. `false`: there is no network yet.
+    pub(crate) fn opened(
+        &mut self,
+        channel: Channel,
+        opened: mender_port::Result<()>,
+        host: &str,
+    ) -> Result<bool, Error> {
+        *self.is_open(channel) = opened.is_ok();
+        match opened {
+            Ok(()) => Ok(true),
             Err(Errno::EAGAIN) => Ok(false),
-            Err(errno) => {
-                *self.is_open(channel) = false;
-                self.connection_failed(Error::Connect, errno, url.host)
-            }
+            Err(errno) => Err(self.failed(Event::ConnectionFailed, Error::Connect, errno, host)),
         }
     }
 
-    pub(crate) fn connection_failed<T>(
-        &mut self,
-        error: Error,
-        errno: Errno,
-        host: &str,
-    ) -> Result<T, Error> {
-        self.last_error = Some(LastError { error, errno: errno.0 });
-        self.event(Event::ConnectionFailed, error.number().into(), errno.0.into(), host);
-        Err(error)
-    }
-
-    /// The API connection, to the configured server.
-    pub(crate) fn open_api(&mut self) -> Result<bool, Error> {
-        let url = self.config.server_url;
-        self.open(Channel::Api, &Url::server(url)?)
-    }
-
-    pub(crate) fn is_open(&mut self, channel: Channel) -> &mut bool {
+    fn is_open(&mut self, channel: Channel) -> &mut bool {
         match channel {
             Channel::Storage => &mut self.storage_open,
             Channel::Api | Channel::Connect => &mut self.api_open,
         }
     }
 
+    #[inline(never)]
     pub(crate) fn close(&mut self, channel: Channel) {
         if core::mem::take(self.is_open(channel)) {
             self.ports.close(channel);
@@ -158,7 +156,8 @@ impl<'b, P: Platform> Context<'b, P> {
     /// Sends a prefix of the first `len` bytes of the IO buffer.
     pub(crate) fn send(&mut self, channel: Channel, len: usize) -> Result<usize, Error> {
         let bytes = self.io.fresh().get(..len).unwrap_or_default();
-        self.ports.send(channel, bytes).or_else(|errno| self.connection_failed(Error::Send, errno, ""))
+        let sent = self.ports.send(channel, bytes);
+        sent.map_err(|errno| self.failed(Event::ConnectionFailed, Error::Send, errno, ""))
     }
 
     /// Receives into the empty IO buffer, `room` bytes at the most.
@@ -167,14 +166,11 @@ impl<'b, P: Platform> Context<'b, P> {
         if room < buf.len() {
             buf = buf.get_mut(..room).unwrap_or_default();
         }
-        match self.ports.receive(channel, buf) {
-            Ok(Received::Data(len)) => {
-                self.io.received(len);
-                Ok(Received::Data(len))
-            }
-            Ok(other) => Ok(other),
-            Err(errno) => self.connection_failed(Error::Receive, errno, ""),
+        let received = self.ports.receive(channel, buf);
+        if let Ok(Received::Data(len)) = received {
+            self.io.received(len);
         }
+        received.map_err(|errno| self.failed(Event::ConnectionFailed, Error::Receive, errno, ""))
     }
 
     // ---- records
@@ -194,7 +190,8 @@ impl<'b, P: Platform> Context<'b, P> {
         let written = writer.finish().map(|bytes| Store::write(&mut self.ports, id, bytes))?;
         written.map_err(|errno| self.port_failed(Error::StoreWrite, errno))?;
         (self.newest, self.generation) = (Some(id), generation);
-        self.event(Event::Saved, i64::from(checkpoint.phase.number()), generation.into(), "");
+        let times = i32::try_from(generation).unwrap_or(i32::MAX);
+        self.event(Event::Saved, checkpoint.phase.number().into(), times, "");
         Ok(())
     }
 
@@ -212,28 +209,28 @@ impl<'b, P: Platform> Context<'b, P> {
         Ok(())
     }
 
-    /// The newest valid checkpoint, and its deployment's log.
-    pub(crate) fn load(&mut self) -> Option<Checkpoint> {
+    /// Reads the newest valid checkpoint, and its deployment's log; whether there was one.
+    #[inline(never)]
+    pub(crate) fn load(&mut self, checkpoint: &mut Checkpoint) -> bool {
         // It may be readable by now.
         self.store_unreadable = false;
         let a = self.generation_of(RecordId::A);
         let b = self.generation_of(RecordId::B);
-        let order =
-            if b > a { [(RecordId::B, b), (RecordId::A, a)] } else { [(RecordId::A, a), (RecordId::B, b)] };
-        let found = order.into_iter().find_map(|(id, generation)| {
-            let generation = generation?;
-            let len = Store::read(&mut self.ports, id, self.io.fresh()).ok()??;
-            let record = Record::parse(self.io.fresh().get(..len)?).ok()?;
-            Some((Checkpoint::decode(&record)?, id, generation))
-        });
         // A copy that could not be used is overwritten first; generations go on from the highest that was seen.
         self.generation = a.max(b).unwrap_or(0);
-        let (checkpoint, id, _) = found?;
+        let order = if b > a { [RecordId::B, RecordId::A] } else { [RecordId::A, RecordId::B] };
+        order.into_iter().any(|id| self.load_copy(id, checkpoint).is_some())
+    }
+
+    fn load_copy(&mut self, id: RecordId, checkpoint: &mut Checkpoint) -> Option<()> {
+        let len = Store::read(&mut self.ports, id, self.io.fresh()).ok()??;
+        let record = Record::parse(self.io.fresh().get(..len)?).ok()?;
+        *checkpoint = Checkpoint::decode(&record)?;
         self.newest = Some(id);
         if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
-            self.load_log(&checkpoint);
+            self.load_log(checkpoint);
         }
-        Some(checkpoint)
+        Some(())
     }
 
     fn generation_of(&mut self, id: RecordId) -> Option<u32> {
@@ -242,7 +239,7 @@ impl<'b, P: Platform> Context<'b, P> {
             Ok(len) => len?,
             Err(errno) => {
                 self.store_unreadable = true;
-                self.event(Event::RecordUnreadable, Error::StoreRead.number().into(), errno.0.into(), name);
+                self.event(Event::RecordUnreadable, Error::StoreRead.number().into(), errno.0, name);
                 return None;
             }
         };
@@ -262,6 +259,16 @@ impl<'b, P: Platform> Context<'b, P> {
             self.log.load(record.get(LOG_ENTRIES).unwrap_or_default());
         }
     }
+}
+
+/// The text of that length in a lent buffer.
+pub(crate) fn text(buf: &[u8], len: usize) -> &str {
+    buf.get(..len).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+}
+
+/// The low half of a time in ms.
+pub(crate) fn low(ms: u64) -> u32 {
+    u32::try_from(ms & u64::from(u32::MAX)).unwrap_or(0)
 }
 
 const LOG_OF: u8 = 1;

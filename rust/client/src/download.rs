@@ -4,15 +4,16 @@
 //! `receive` and `body` run for every piece that comes in; what runs seldom is kept out of them by `#[inline(never)]`, and with it what
 //! it needs on the stack.
 
-use crate::call::{Answer, Call, What};
-use crate::context::{Context, IO_WAIT_MS, NETWORK_WAIT_MS, Step};
+use crate::call::{Call, What};
+use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
+use crate::exchange::{Came, Exchange};
 use crate::intake::{Intake, Taken};
-use mender_api::{Call as Asked, Download as Range, Part, Reply, Request, Url, Window};
+use mender_api::{Call as Asked, Download as Range, Request, Url, Window};
 use mender_artifact::{Piece, Reader, Unsigned};
 use mender_base::sha256::Hasher;
 use mender_base::text::Text;
 use mender_base::{Error, Event, Status, limits};
-use mender_port::{Channel, Errno, Notice, Platform, Received};
+use mender_port::{Channel, Notice, Platform, Received};
 use mender_update::{Backoff, Checkpoint};
 
 /// The application hears of progress this often, in bytes.
@@ -22,18 +23,20 @@ const SLOWEST_BYTES: u32 = 1024;
 /// Progress of so many bytes makes the next break count as the first.
 const PROGRESS_BYTES: u32 = 16 * 1024;
 
-#[allow(clippy::large_enum_variant, reason = "no heap to put the largest on")]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Start,
-    Send {
-        sent: u32,
-    },
+    Send,
     Receive,
     /// A call of the device API comes between: a fresh URL, or a look for an abort.
-    Aside(Call),
+    Aside,
+    /// So many ms from then on nothing is done.
     Wait {
-        until_ms: u64,
+        since: u32,
+        ms: u32,
     },
+    /// The artifact is here, all of it.
+    Done,
 }
 
 pub(crate) struct Download<H: Hasher> {
@@ -41,7 +44,7 @@ pub(crate) struct Download<H: Hasher> {
     unsigned: Unsigned,
     reader: Reader<H>,
     intake: Intake,
-    reply: Reply,
+    exchange: Exchange,
     /// Artifact bytes that were used; the next request asks for what follows.
     received: u32,
     /// Length of what was received last.
@@ -60,7 +63,7 @@ pub(crate) struct Download<H: Hasher> {
     /// TLS was used: no redirect leads back to clear text.
     tls: bool,
     /// Since when, and from which byte of the reply's body on, the rate is measured.
-    measured_ms: u64,
+    measured: u32,
     measured_at: u32,
     /// A fresh URL was asked for.
     refreshed: bool,
@@ -68,20 +71,20 @@ pub(crate) struct Download<H: Hasher> {
     restarted: bool,
     /// The artifact is complete; what follows can only be padding.
     complete: bool,
-    heard_ms: u64,
-    probe_at_ms: u64,
+    /// The last look for an abort.
+    probed: u32,
     noticed: u32,
 }
 
 impl<H: Hasher> Download<H> {
-    #[inline(never)]
-    pub(crate) fn new(unsigned: Unsigned) -> Self {
+    /// No download.
+    pub(crate) fn new() -> Self {
         Self {
-            stage: Stage::Start,
-            unsigned,
-            reader: Reader::new(unsigned),
-            intake: Intake::default(),
-            reply: Reply::new(u32::MAX),
+            stage: Stage::Done,
+            unsigned: Unsigned::Refuse,
+            reader: Reader::new(Unsigned::Refuse),
+            intake: Intake::new(),
+            exchange: Exchange::new(Channel::Storage),
             received: 0,
             received_len: 0,
             steady: false,
@@ -93,127 +96,119 @@ impl<H: Hasher> Download<H> {
             backoff: Backoff::default(),
             redirects: 0,
             tls: false,
-            measured_ms: 0,
+            measured: 0,
             measured_at: 0,
             refreshed: false,
             restarted: false,
             complete: false,
-            heard_ms: 0,
-            probe_at_ms: 0,
+            probed: 0,
             noticed: 0,
         }
     }
 
-    /// Goes one step further.
+    /// Begins a download.
+    #[inline(never)]
+    pub(crate) fn begin(&mut self, unsigned: Unsigned, now: u32) {
+        self.unsigned = unsigned;
+        self.forget();
+        (self.tries, self.tried_at) = (0, 0);
+        self.backoff.reset();
+        (self.redirects, self.tls) = (0, false);
+        (self.refreshed, self.restarted) = (false, false);
+        self.probed = now;
+        (self.received_len, self.steady, self.noticed) = (0, false, 0);
+    }
+
+    /// Begins with the artifact's first byte.
+    fn forget(&mut self) {
+        self.stage = Stage::Start;
+        self.reader = Reader::new(self.unsigned);
+        self.intake = Intake::new();
+        (self.received, self.total, self.complete) = (0, 0, false);
+        self.etag.clear();
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Goes one step further. `call` is free for calls that come between.
+    ///
+    /// # Errors
+    /// The download has failed.
     #[inline(never)]
     pub(crate) fn step<P: Platform<Hasher = H>>(
         &mut self,
         cx: &mut Context<'_, P>,
+        call: &mut Call,
         checkpoint: &mut Checkpoint,
-        now_ms: u64,
-    ) -> Step<Result<(), Error>> {
-        let stepped = match &mut self.stage {
-            Stage::Start => self.start(cx, now_ms),
-            Stage::Send { sent } => {
-                let sent = *sent;
-                self.send(cx, sent, now_ms)
+        now: u32,
+    ) -> Step {
+        let stepped = match self.stage {
+            Stage::Start => self.start(cx),
+            Stage::Send => self.send(cx, now),
+            Stage::Receive => self.receive(cx, call, checkpoint, now),
+            Stage::Aside => {
+                let wait_ms = call.step(cx, checkpoint, now);
+                if call.is_done() { self.answered(cx, call, checkpoint, now) } else { Ok(wait_ms) }
             }
-            Stage::Receive => self.receive(cx, checkpoint, now_ms),
-            Stage::Aside(call) => match call.step(cx, checkpoint, now_ms) {
-                Step::Again => return Step::Again,
-                Step::Wait(ms) => return Step::Wait(ms),
-                Step::Done(answer) => {
-                    let what = call.what();
-                    self.answered(what, answer.ok(), checkpoint, now_ms)
+            Stage::Wait { since, ms } => {
+                let left_ms = ms.saturating_sub(now.wrapping_sub(since));
+                if left_ms == 0 {
+                    self.stage = Stage::Start;
                 }
-            },
-            Stage::Wait { until_ms } if now_ms < *until_ms => {
-                Ok(Step::Wait(u32::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX)))
+                Ok(left_ms)
             }
-            Stage::Wait { .. } => {
-                self.stage = Stage::Start;
-                Ok(Step::Again)
-            }
+            Stage::Done => Ok(0),
         };
         match stepped {
-            Ok(step) => step,
-            Err(error) if is_transport(error) => self.broke(cx, error, now_ms),
+            Err(error) if is_transport(error) => self.broke(cx, error, now),
             Err(error) => {
                 cx.close(Channel::Storage);
                 cx.event(Event::ArtifactRefused, error.number().into(), 0, "");
-                Step::Done(Err(error))
+                Err(error)
             }
+            ok => ok,
         }
     }
 
     #[inline(never)]
-    fn start<P: Platform>(
-        &mut self,
-        cx: &mut Context<'_, P>,
-        now_ms: u64,
-    ) -> Result<Step<Result<(), Error>>, Error> {
+    fn start<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Step {
         cx.close(Channel::Storage);
-        let (uri, config) = (cx.uri.get(..cx.uri_len).unwrap_or_default(), &cx.config);
-        let url = Url::parse(core::str::from_utf8(uri).unwrap_or_default())?;
-        if !url.tls && (self.tls || !config.allow_http) {
+        let url = Url::parse(text(cx.uri, cx.uri_len))?;
+        if !url.tls && (self.tls || !cx.config.allow_http) {
             return Err(Error::ClearText);
         }
         self.tls = url.tls;
         let opened = cx.ports.open(Channel::Storage, url.host, url.port, url.tls);
-        cx.storage_open = opened.is_ok();
-        if let Err(errno) = opened {
-            if errno == Errno::EAGAIN {
-                return Ok(Step::Wait(NETWORK_WAIT_MS));
-            }
-            return cx.connection_failed(Error::Connect, errno, "artifact store");
+        if !cx.opened(Channel::Storage, opened, "artifact store")? {
+            return Ok(NETWORK_WAIT_MS);
         }
-        self.reply = Reply::new(u32::MAX);
-        self.stage = Stage::Send { sent: 0 };
-        self.heard_ms = cx.ports.now_ms();
-        (self.measured_ms, self.measured_at) = (self.heard_ms, 0);
-        if self.probe_at_ms == 0 {
-            self.probe_at_ms = now_ms.saturating_add(cx.config.abort_probe_ms.into());
-        }
-        cx.event(Event::DownloadStarted, self.received.into(), 0, "");
-        Ok(Step::Again)
+        self.measured = cx.now();
+        self.measured_at = 0;
+        self.exchange.begin(u32::MAX, self.measured);
+        self.stage = Stage::Send;
+        cx.event(Event::DownloadStarted, self.received, 0, "");
+        Ok(0)
     }
 
     #[inline(never)]
-    fn send<P: Platform>(
-        &mut self,
-        cx: &mut Context<'_, P>,
-        sent: u32,
-        now_ms: u64,
-    ) -> Result<Step<Result<(), Error>>, Error> {
-        let uri = cx.uri.get(..cx.uri_len).unwrap_or_default();
-        let url = Url::parse(core::str::from_utf8(uri).unwrap_or_default())?;
+    fn send<P: Platform>(&mut self, cx: &mut Context<'_, P>, now: u32) -> Step {
+        let url = Url::parse(text(cx.uri, cx.uri_len))?;
         let again = self.is_resumed();
         let range = Range {
             range: again.then_some((self.received, None)),
             if_match: (again && !self.etag.is_empty()).then_some(&self.etag),
         };
-        let mut window = Window::new(cx.io.fresh(), sent);
+        let mut window = Window::new(cx.io.fresh(), self.exchange.sent);
         Request { url: &url, user_agent: cx.config.user_agent, call: Asked::Download(range) }
             .write(&mut window);
         let (len, total) = (window.written().len(), window.total());
-        let count = cx.send(Channel::Storage, len)?;
-        if count == 0 {
-            return self.silence(cx, now_ms);
+        let wait_ms = self.exchange.send(cx, len, now)?;
+        if self.exchange.sent >= total {
+            self.stage = Stage::Receive;
         }
-        let sent = sent.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        self.heard_ms = now_ms;
-        self.stage = if sent >= total { Stage::Receive } else { Stage::Send { sent } };
-        Ok(Step::Again)
-    }
-
-    /// The peer takes or gives nothing now.
-    fn silence<P: Platform>(
-        &self,
-        cx: &Context<'_, P>,
-        now_ms: u64,
-    ) -> Result<Step<Result<(), Error>>, Error> {
-        let silent = now_ms.saturating_sub(self.heard_ms) >= cx.config.idle_timeout_ms.into();
-        if silent { Err(Error::IdleTimeout) } else { Ok(Step::Wait(IO_WAIT_MS)) }
+        Ok(wait_ms)
     }
 
     /// So many bytes were received.
@@ -238,120 +233,118 @@ impl<H: Hasher> Download<H> {
     fn receive<P: Platform<Hasher = H>>(
         &mut self,
         cx: &mut Context<'_, P>,
+        call: &mut Call,
         checkpoint: &mut Checkpoint,
-        now_ms: u64,
-    ) -> Result<Step<Result<(), Error>>, Error> {
+        now: u32,
+    ) -> Step {
         if cx.io.is_empty() {
-            if self.probe_is_due(cx, now_ms) {
-                self.stage = Stage::Aside(Call::new(What::Status(Status::Downloading)));
-                return Ok(Step::Again);
+            if self.probe_is_due(cx, now) {
+                self.stage = Stage::Aside;
+                call.begin(What::Status(Status::Downloading));
+                return Ok(0);
             }
-            match cx.receive(Channel::Storage, self.room())? {
+            match self.exchange.receive(cx, self.room(), now)? {
                 Received::Data(len) => {
                     self.came(len);
-                    self.heard_ms = now_ms;
-                    self.check_rate(cx, now_ms)?;
+                    self.check_rate(cx, now)?;
                 }
-                Received::Nothing => return self.silence(cx, now_ms),
-                Received::Closed => {
-                    self.reply.closed()?;
-                    return self.end(cx);
-                }
+                Received::Nothing => return self.exchange.silence(cx, now),
+                Received::Closed => return self.end(cx),
             }
         }
         loop {
-            let (used, part) = self.reply.feed(cx.io.data(), cx.uri)?;
-            let body = match part {
-                Some(Part::Body(data)) => data.len(),
-                _ => 0,
-            };
-            let (nothing, head, end) =
-                (part.is_none(), matches!(part, Some(Part::Head)), matches!(part, Some(Part::End)));
-            cx.io.consume(used);
-            if nothing {
-                return Ok(Step::Again);
+            match self.exchange.next(cx)? {
+                Came::Nothing => return Ok(0),
+                Came::Head => self.head(cx, call, checkpoint)?,
+                Came::Body(len) => {
+                    if !self.body(cx, checkpoint, len)? {
+                        return Ok(0);
+                    }
+                }
+                Came::End => return self.end(cx),
             }
-            if head && let Some(step) = self.head(cx, checkpoint, now_ms)? {
-                return Ok(step);
-            }
-            if end {
-                return self.end(cx);
-            }
-            if body > 0 && !self.body(cx, checkpoint, body)? {
-                return Ok(Step::Again);
-            }
-            if self.complete && self.reply.head().content_length.is_none() {
+            if self.complete && self.exchange.reply.head().content_length.is_none() {
                 // A body without a stated end is not waited for.
                 return self.end(cx);
             }
-            if cx.io.is_empty() && self.reply.is_in_body() {
-                return Ok(Step::Again);
+            if self.stage != Stage::Receive || cx.io.is_empty() && self.exchange.reply.is_in_body() {
+                return Ok(0);
             }
         }
     }
 
-    fn check_rate<P: Platform>(&mut self, cx: &Context<'_, P>, now_ms: u64) -> Result<(), Error> {
-        if now_ms.saturating_sub(self.measured_ms) < cx.config.total_timeout_ms.into() {
+    fn check_rate<P>(&mut self, cx: &Context<'_, P>, now: u32) -> Result<(), Error> {
+        if now.wrapping_sub(self.measured) < cx.config.total_timeout_ms {
             return Ok(());
         }
         // Not of what is received: a store without ranges first sends again what was.
-        let body = self.reply.body_len();
+        let body = self.exchange.reply.body_len();
         let progress = body.saturating_sub(self.measured_at);
-        (self.measured_ms, self.measured_at) = (now_ms, body);
+        (self.measured, self.measured_at) = (now, body);
         if progress < SLOWEST_BYTES { Err(Error::IdleTimeout) } else { Ok(()) }
     }
 
-    fn probe_is_due<P: Platform>(&mut self, cx: &Context<'_, P>, now_ms: u64) -> bool {
-        let due = cx.config.abort_probe_ms > 0 && P::SESSIONS > 1 && now_ms >= self.probe_at_ms;
+    fn probe_is_due<P: Platform>(&mut self, cx: &Context<'_, P>, now: u32) -> bool {
+        let every_ms = cx.config.abort_probe_ms;
+        let due = every_ms > 0 && P::SESSIONS > 1 && now.wrapping_sub(self.probed) >= every_ms;
         if due {
-            self.probe_at_ms = now_ms.saturating_add(cx.config.abort_probe_ms.into());
+            self.probed = now;
         }
         due
     }
 
-    /// What the status means; `Some` when this reply's body is not the artifact.
+    /// What the status means. Where this reply's body is not the artifact, another stage comes.
     #[inline(never)]
     fn head<P: Platform<Hasher = H>>(
         &mut self,
         cx: &mut Context<'_, P>,
+        call: &mut Call,
         checkpoint: &mut Checkpoint,
-        now_ms: u64,
-    ) -> Result<Option<Step<Result<(), Error>>>, Error> {
-        let head = self.reply.head();
+    ) -> Result<(), Error> {
+        let head = self.exchange.reply.head();
+        let total = self.total;
         match head.status {
             200 => {
-                let total = head.content_length.unwrap_or(0);
-                let same_length = total == 0 || self.total == 0 || total == self.total;
+                let length = head.content_length.unwrap_or(0);
+                let same_length = length == 0 || total == 0 || length == total;
                 if self.is_resumed() && !(same_length && self.has_same_etag()) {
-                    return self.restart(checkpoint).map(Some);
+                    return self.restart(checkpoint);
                 }
-                self.total = total;
+                self.total = length;
                 self.skip = self.received;
-                self.etag = head.etag.clone();
-                Ok(None)
+                self.etag.clone_from(&head.etag);
             }
             206 if self.is_resumed() => {
                 let fits = head.content_range.is_some_and(|r| {
-                    let total = r.total.unwrap_or(self.total);
-                    let to_the_end = total == 0 || r.last.saturating_add(1) == total;
-                    r.first == self.received && to_the_end && (self.total == 0 || total == self.total)
+                    let whole = r.total.unwrap_or(total);
+                    let to_the_end = whole == 0 || r.last.saturating_add(1) == whole;
+                    r.first == self.received && to_the_end && (total == 0 || whole == total)
                 });
                 if !fits || !self.has_same_etag() {
-                    return self.restart(checkpoint).map(Some);
+                    return self.restart(checkpoint);
                 }
                 self.skip = 0;
-                Ok(None)
             }
-            412 | 416 if self.is_resumed() => self.restart(checkpoint).map(Some),
-            301 | 302 | 303 | 307 | 308 => self.redirect(cx).map(Some),
+            412 | 416 if self.is_resumed() => return self.restart(checkpoint),
+            301 | 302 | 303 | 307 | 308 => {
+                // The address lies in the URL's buffer, where the reply's reader has put it; `start` looks at it.
+                self.redirects = self.redirects.saturating_add(1);
+                let len = head.location_len.ok_or(Error::Redirect)?;
+                if self.redirects > limits::REDIRECTS_MAX {
+                    return Err(Error::Redirect);
+                }
+                cx.uri_len = len;
+                self.stage = Stage::Start;
+            }
             403 if !core::mem::replace(&mut self.refreshed, true) => {
                 cx.close(Channel::Storage);
-                self.stage = Stage::Aside(Call::new(What::Check));
-                Ok(Some(Step::Again))
+                self.stage = Stage::Aside;
+                call.begin(What::Check);
             }
-            404 | 429 | 500.. => Ok(Some(self.broke(cx, Error::ServerStatus, now_ms))),
-            _ => Err(Error::DownloadStatus),
+            404 | 429 | 500.. => return Err(Error::ServerStatus),
+            _ => return Err(Error::DownloadStatus),
         }
+        Ok(())
     }
 
     /// Bytes of the artifact were received by an earlier request.
@@ -361,38 +354,21 @@ impl<H: Hasher> Download<H> {
 
     /// As far as both tags are known.
     fn has_same_etag(&self) -> bool {
-        let etag = &self.reply.head().etag;
+        let etag = &self.exchange.reply.head().etag;
         self.etag.is_empty() || etag.is_empty() || *etag == self.etag
-    }
-
-    /// The address now lies in the URL's buffer, where [`Reply::feed`] has put it; `start` looks at it.
-    fn redirect<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Result<Step<Result<(), Error>>, Error> {
-        self.redirects = self.redirects.saturating_add(1);
-        let len = self.reply.head().location_len.ok_or(Error::Redirect)?;
-        if self.redirects > limits::REDIRECTS_MAX {
-            return Err(Error::Redirect);
-        }
-        cx.uri_len = len;
-        self.stage = Stage::Start;
-        Ok(Step::Again)
     }
 
     /// The artifact is not the one that was begun: once more from its start, once.
     #[inline(never)]
-    fn restart(&mut self, checkpoint: &mut Checkpoint) -> Result<Step<Result<(), Error>>, Error> {
+    fn restart(&mut self, checkpoint: &mut Checkpoint) -> Result<(), Error> {
         if core::mem::replace(&mut self.restarted, true) {
             return Err(Error::DownloadChanged);
         }
-        self.reader = Reader::new(self.unsigned);
-        self.intake = Intake::default();
-        self.received = 0;
-        self.etag.clear();
-        self.stage = Stage::Start;
+        self.forget();
         let name: Text<{ limits::NAME_MAX }> =
             mender_base::text::text(checkpoint.provides.incoming_name()).unwrap_or_default();
         let begun = checkpoint.provides.begin(&name);
-        begun.map_err(|mender_base::pairs::Full| Error::ProvidesFull)?;
-        Ok(Step::Again)
+        begun.map_err(|mender_base::pairs::Full| Error::ProvidesFull)
     }
 
     /// Feeds body bytes of the IO buffer to the reader; `false` when the sink wants to be called again.
@@ -412,36 +388,24 @@ impl<H: Hasher> Download<H> {
             let data = cx.io.data().get(..left).unwrap_or_default();
             let (mut used, piece) = self.reader.feed(data)?;
             let mut again = true;
-            match piece {
-                None => {}
+            let taken = match piece {
+                None => Ok(Taken::All),
                 Some(Piece::Payload { index, offset, data }) => {
-                    let mut failed = None;
-                    let taken = self.intake.payload(index, offset, data, &mut cx.ports, &mut failed);
-                    match taken {
-                        Ok(count) => {
-                            self.reader.take(data.get(..count).unwrap_or_default())?;
-                            used = count;
-                            again = count == data.len();
-                        }
-                        Err(error) => return Err(port_failed(cx, error, failed)),
+                    let taken = self.intake.payload(index, offset, data, &mut cx.ports);
+                    if let Ok(count) = taken {
+                        self.reader.take(data.get(..count).unwrap_or_default())?;
+                        used = count;
+                        again = count == data.len();
                     }
+                    taken.map(|_| Taken::All)
                 }
-                Some(piece) => {
-                    let mut failed = None;
-                    let taken = self.intake.piece(
-                        piece,
-                        cx.config.device_type,
-                        &mut cx.ports,
-                        checkpoint,
-                        &mut failed,
-                    );
-                    match taken {
-                        Ok(Taken::All) => {}
-                        Ok(Taken::Signature) => self.reader.signature(true)?,
-                        Ok(Taken::End) => self.complete = true,
-                        Err(error) => return Err(port_failed(cx, error, failed)),
-                    }
-                }
+                Some(piece) => self.intake.piece(piece, cx.config.device_type, &mut cx.ports, checkpoint),
+            };
+            match taken {
+                Ok(Taken::All) => {}
+                Ok(Taken::Signature) => self.reader.signature(true)?,
+                Ok(Taken::End) => self.complete = true,
+                Err(error) => return Err(self.refused(cx, error)),
             }
             self.used(cx, used, true);
             left = left.saturating_sub(used);
@@ -452,9 +416,17 @@ impl<H: Hasher> Download<H> {
         Ok(true)
     }
 
+    /// The error of a piece; what a port said of it is noted.
+    #[inline(never)]
+    fn refused<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error) -> Error {
+        match self.intake.failed.take() {
+            Some(errno) => cx.port_failed(error, errno),
+            None => error,
+        }
+    }
+
     fn used<P: Platform>(&mut self, cx: &mut Context<'_, P>, len: usize, new: bool) {
-        cx.io.consume(len);
-        self.reply.take(len);
+        self.exchange.take(cx, len);
         if new {
             self.received = self.received.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
             if self.received.saturating_sub(self.noticed) >= NOTICE_BYTES || self.complete {
@@ -466,25 +438,21 @@ impl<H: Hasher> Download<H> {
 
     /// The reply has ended: so must the artifact have.
     #[inline(never)]
-    fn end<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Result<Step<Result<(), Error>>, Error> {
+    fn end<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Step {
         cx.close(Channel::Storage);
-        if !self.complete && self.reply.head().content_length.is_none() {
+        if !self.complete && self.exchange.reply.head().content_length.is_none() {
             // Nobody said how long the body is: the link may have broken.
             return Err(Error::HttpTruncated);
         }
         self.reader.finish()?;
-        cx.event(Event::Downloaded, self.received.into(), 0, "");
-        Ok(Step::Done(Ok(())))
+        cx.event(Event::Downloaded, self.received, 0, "");
+        self.stage = Stage::Done;
+        Ok(0)
     }
 
     /// The connection broke, or the store is out of order: wait, then go on from where it broke.
     #[inline(never)]
-    fn broke<P: Platform>(
-        &mut self,
-        cx: &mut Context<'_, P>,
-        error: Error,
-        now_ms: u64,
-    ) -> Step<Result<(), Error>> {
+    fn broke<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now: u32) -> Step {
         cx.close(Channel::Storage);
         if self.received.saturating_sub(self.tried_at) >= PROGRESS_BYTES {
             self.tries = 0;
@@ -493,42 +461,43 @@ impl<H: Hasher> Download<H> {
         }
         self.tries = self.tries.saturating_add(1);
         if self.tries >= cx.config.download_tries.max(1) {
-            return Step::Done(Err(error));
+            return Err(error);
         }
-        cx.event(Event::DownloadBroke, error.number().into(), self.received.into(), "");
+        let received = i32::try_from(self.received).unwrap_or(i32::MAX);
+        cx.event(Event::DownloadBroke, error.number().into(), received, "");
         let timing = &cx.config.timing;
         let random = cx.ports.random();
-        let wait_ms = self.backoff.next_ms(timing.retry_ms, timing.retry_cap_ms, random);
-        self.stage = Stage::Wait { until_ms: now_ms.saturating_add(wait_ms.into()) };
-        Step::Wait(wait_ms)
+        let ms = self.backoff.next_ms(timing.retry_ms, timing.retry_cap_ms, random);
+        self.stage = Stage::Wait { since: now, ms };
+        Ok(ms)
     }
 
     /// A call that came between has ended.
     #[inline(never)]
-    fn answered(
+    fn answered<P: Platform>(
         &mut self,
-        what: What,
-        answer: Option<Answer>,
+        cx: &mut Context<'_, P>,
+        call: &Call,
         checkpoint: &Checkpoint,
-        now_ms: u64,
-    ) -> Result<Step<Result<(), Error>>, Error> {
-        if what == What::Check {
-            let Some(answer) = answer else {
+        now: u32,
+    ) -> Step {
+        if call.what == What::Check {
+            if call.error.is_some() {
                 self.refreshed = false;
                 return Err(Error::HttpClosed);
-            };
-            let same = answer.offer.and_then(Result::ok).is_some_and(|o| o.id == checkpoint.id);
+            }
+            let offer = call.offer(cx).and_then(Result::ok);
             self.stage = Stage::Start;
-            return if same { Ok(Step::Again) } else { Err(Error::DownloadStatus) };
+            return if offer.is_some_and(|offer| offer.id == checkpoint.id) {
+                Ok(0)
+            } else {
+                Err(Error::DownloadStatus)
+            };
         }
         self.stage = Stage::Receive;
         // The download was not listened to meanwhile.
-        self.heard_ms = now_ms;
-        (self.measured_ms, self.measured_at) = (now_ms, self.reply.body_len());
-        match answer {
-            Some(Answer { status: 404 | 409, .. }) => Err(Error::Aborted),
-            _ => Ok(Step::Again),
-        }
+        (self.exchange.heard, self.measured, self.measured_at) = (now, now, self.exchange.reply.body_len());
+        if matches!(call.status(), 404 | 409) { Err(Error::Aborted) } else { Ok(0) }
     }
 }
 
@@ -546,16 +515,8 @@ fn is_transport(error: Error) -> bool {
             | Error::HttpHeaders
             | Error::HttpFraming
             | Error::HttpChunk
+            | Error::ServerStatus
     )
-}
-
-/// The error of a piece; what a port said of it is noted.
-#[inline(never)]
-fn port_failed<P: Platform>(cx: &mut Context<'_, P>, error: Error, failed: Option<Errno>) -> Error {
-    match failed {
-        Some(errno) => cx.port_failed(error, errno),
-        None => error,
-    }
 }
 
 #[cfg(test)]
@@ -566,7 +527,8 @@ mod tests {
     /// Receives pieces of `len` bytes, or what there is room for, of a stream whose first `head` bytes are not the artifact's; the
     /// lengths that came.
     fn lengths(head: u32, len: usize) -> [usize; 6] {
-        let mut download = Download::<Soft>::new(Unsigned::Accept);
+        let mut download = Download::<Soft>::new();
+        download.begin(Unsigned::Accept, 0);
         let mut skip = head;
         core::array::from_fn(|_| {
             let now = len.min(download.room());

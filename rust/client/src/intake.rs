@@ -14,7 +14,6 @@ use mender_update::{Checkpoint, Kind};
 const ZEPHYR_IMAGE: &str = "zephyr-image";
 const DEVICE_TYPE: &str = "device_type";
 
-#[derive(Default)]
 pub(crate) struct Intake {
     /// A value of the depends key in hand is what the device has.
     met: bool,
@@ -23,6 +22,8 @@ pub(crate) struct Intake {
     files: u8,
     header: heapless::Vec<u8, HEADER_LEN>,
     layout: Option<Layout>,
+    /// What a port said of the error that was returned.
+    pub(crate) failed: Option<Errno>,
 }
 
 /// What a piece came to.
@@ -36,6 +37,18 @@ pub(crate) enum Taken {
 }
 
 impl Intake {
+    pub(crate) const fn new() -> Self {
+        Self {
+            met: false,
+            module: None,
+            file_len: 0,
+            files: 0,
+            header: heapless::Vec::new(),
+            layout: None,
+            failed: None,
+        }
+    }
+
     fn module(&self) -> Option<ModuleId> {
         self.module.filter(|_| MODULES)
     }
@@ -48,7 +61,6 @@ impl Intake {
         device_type: &str,
         ports: &mut P,
         checkpoint: &mut Checkpoint,
-        failed: &mut Option<Errno>,
     ) -> Result<Taken, Error> {
         let provides = &mut checkpoint.provides;
         let full = |_| Error::ProvidesFull;
@@ -76,7 +88,7 @@ impl Intake {
                     Some(_) if !MODULES => return Err(Error::Unsupported),
                     Some(other) => {
                         let module = ports.find(other).ok_or(Error::PayloadUnknown)?;
-                        ports.download(module).map_err(|e| note(failed, e, Error::ModuleFailed))?;
+                        ports.download(module).map_err(|e| note(&mut self.failed, e, Error::ModuleFailed))?;
                         self.module = Some(module);
                         Kind::Module
                     }
@@ -95,20 +107,22 @@ impl Intake {
             Piece::TypeInfoEnd { clears: true, .. } => {}
             Piece::MetaData(data) => {
                 if let Some(module) = self.module() {
-                    ports.meta_data(module, data).map_err(|e| note(failed, e, Error::ModuleFailed))?;
+                    ports
+                        .meta_data(module, data)
+                        .map_err(|e| note(&mut self.failed, e, Error::ModuleFailed))?;
                 }
             }
             Piece::HeaderEnd => return self.header_end(ports, checkpoint),
-            Piece::FileStart { index, name, size } => self.file_start(index, name, size, ports, failed)?,
+            Piece::FileStart { index, name, size } => self.file_start(index, name, size, ports)?,
             // Goes to `payload`.
             Piece::Payload { .. } => return Err(Error::Internal),
             Piece::FileEnd { index } => {
                 if let Some(module) = self.module() {
-                    ports.end(module, index).map_err(|e| note(failed, e, Error::ModuleFailed))?;
+                    ports.end(module, index).map_err(|e| note(&mut self.failed, e, Error::ModuleFailed))?;
                 }
             }
             Piece::End => {
-                self.end(ports, checkpoint, failed)?;
+                self.end(ports, checkpoint)?;
                 return Ok(Taken::End);
             }
         }
@@ -132,25 +146,24 @@ impl Intake {
         name: &str,
         size: u32,
         ports: &mut P,
-        failed: &mut Option<Errno>,
     ) -> Result<(), Error> {
         self.files = self.files.saturating_add(1);
         self.file_len = size;
         if let Some(module) = self.module() {
             return Modules::begin(ports, module, index, name, size)
-                .map_err(|e| note(failed, e, Error::ModuleFailed));
+                .map_err(|e| note(&mut self.failed, e, Error::ModuleFailed));
         }
         if self.files > 1 {
             return Err(Error::ImageFiles);
         }
         // The slot may hold the image to fall back to.
-        if !ports.is_confirmed().map_err(|e| note(failed, e, Error::Unconfirmed))? {
+        if !ports.is_confirmed().map_err(|e| note(&mut self.failed, e, Error::Unconfirmed))? {
             return Err(Error::Unconfirmed);
         }
         if size == 0 {
             return Err(Error::ImageMagic);
         }
-        Slot::begin(ports, size).map_err(|e| note(failed, e, Error::SlotBegin))
+        Slot::begin(ports, size).map_err(|e| note(&mut self.failed, e, Error::SlotBegin))
     }
 
     /// Sends payload where it belongs; how many bytes were taken.
@@ -160,13 +173,16 @@ impl Intake {
         offset: u32,
         data: &[u8],
         ports: &mut P,
-        failed: &mut Option<Errno>,
     ) -> Result<usize, Error> {
         if let Some(module) = self.module() {
             let taken = Modules::write(ports, module, index, offset, data);
-            return taken.map(|n| n.min(data.len())).map_err(|e| note(failed, e, Error::ModuleFailed));
+            return taken
+                .map(|n| n.min(data.len()))
+                .map_err(|e| note(&mut self.failed, e, Error::ModuleFailed));
         }
-        let taken = Slot::write(ports, data).map_err(|e| note(failed, e, Error::SlotWrite))?.min(data.len());
+        let taken = Slot::write(ports, data)
+            .map_err(|e| note(&mut self.failed, e, Error::SlotWrite))?
+            .min(data.len());
         if self.layout.is_none() {
             self.look_at_header(data.get(..taken).unwrap_or_default())?;
         }
@@ -186,12 +202,7 @@ impl Intake {
         Ok(())
     }
 
-    fn end<P: Platform>(
-        &mut self,
-        ports: &mut P,
-        checkpoint: &mut Checkpoint,
-        failed: &mut Option<Errno>,
-    ) -> Result<(), Error> {
+    fn end<P: Platform>(&mut self, ports: &mut P, checkpoint: &mut Checkpoint) -> Result<(), Error> {
         if checkpoint.kind != Kind::Image {
             return Ok(());
         }
@@ -199,7 +210,7 @@ impl Intake {
             return Err(Error::ImageFiles);
         }
         let layout = self.layout.ok_or(Error::ImageMagic)?;
-        ports.finish().map_err(|e| note(failed, e, Error::SlotWrite))?;
+        ports.finish().map_err(|e| note(&mut self.failed, e, Error::SlotWrite))?;
         checkpoint.image_hash = image::hash(ports, layout, self.file_len)?;
         checkpoint.image_size = self.file_len;
         if ports.running_hash() == Ok(checkpoint.image_hash) {

@@ -36,6 +36,7 @@ mod client;
 mod config;
 mod context;
 mod download;
+mod exchange;
 mod image;
 mod intake;
 mod inventory;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::report::{Outcome, Report};
-use crate::run::{cargo, clean, find, output, root, target_dir};
+use crate::run::{Output, cargo, clean, find, output, root, target_dir};
 use crate::size;
 use crate::twister::{Scenario, twister};
 
@@ -25,8 +25,11 @@ struct Step {
 
 const QEMU_X86: (&str, &str) = ("qemu-system-i386", "apt install qemu-system-x86");
 
+const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-artifact");
+
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
-const SUITES: &[Scenario] = &[Scenario::runs("port", "mender_mcu.port", 57)];
+const SUITES: &[Scenario] =
+    &[Scenario::runs("port", "mender_mcu.port", 57), Scenario::runs("net", "mender_mcu.net", 26)];
 
 /// All of it, in the order it is run in.
 const STEPS: &[Step] = &[
@@ -49,6 +52,7 @@ const STEPS: &[Step] = &[
         tools: &[],
         run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&ca()]),
     },
+    Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
     Step { name: "T4 footprint", chip: Chip::Arm, tools: &[], run: size::check },
 ];
 
@@ -222,37 +226,63 @@ fn ca() -> String {
     format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", scratch("ca/ca.pem").display())
 }
 
-/// Whole updates of `samples/ota` over TLS.
-fn updates(zephyr: &Zephyr) -> Outcome {
-    let programs = ["build", "--locked", "-q", "-p", "mender-server", "-p", "mender-testkit"];
-    let built = output(&mut cargo(programs));
-    if !built.ok {
-        return Outcome::failed(built.text);
+/// A script and its options. What it counts are its lines that begin with `ok `.
+fn script(name: &str, paths: &[(&str, PathBuf)]) -> Output {
+    let mut command = clean("python3");
+    command.arg(name);
+    for (name, path) in paths {
+        command.arg(name).arg(path);
     }
-    let script = |paths: &[(&str, PathBuf)]| {
-        let mut command = clean("python3");
-        command.arg("tests/native_sim/updates.py");
-        for (name, path) in paths {
-            command.arg(name).arg(path);
-        }
-        output(&mut command)
+    output(&mut command)
+}
+
+fn counted(ran: Output, what: &str) -> Outcome {
+    let count = ran.text.lines().filter(|line| line.starts_with("ok ")).count();
+    match u32::try_from(count) {
+        Ok(count) if ran.ok && count > 0 => Outcome::Passed { count, note: format!("{count} {what}") },
+        _ => Outcome::failed(ran.text),
+    }
+}
+
+/// The host programs that scripts use.
+fn programs() -> Result<[PathBuf; 3], String> {
+    let names = ["mender-server", "mender-testkit", "mender-device"];
+    let built = output(cargo(["build", "--locked", "-q"]).args(names.iter().flat_map(|name| ["-p", name])));
+    let program = |name| target_dir().join("debug").join(name);
+    if built.ok { Ok(names.map(program)) } else { Err(built.text) }
+}
+
+/// Whole updates over TLS, from `samples/ota` to another firmware.
+fn updates(zephyr: &Zephyr) -> Outcome {
+    let [server, testkit, _] = match programs() {
+        Ok(programs) => programs,
+        Err(text) => return Outcome::failed(text),
     };
-    let server = ("--server", target_dir().join("debug/mender-server"));
-    let made = script(&[server.clone(), ("--make-ca", scratch("ca"))]);
+    let name = "tests/native_sim/updates.py";
+    let server = ("--server", server);
+    let made = script(name, &[server.clone(), ("--make-ca", scratch("ca"))]);
     if !made.ok {
         return Outcome::failed(made.text);
     }
-    if let failed @ Outcome::Failed { .. } =
-        zephyr.build("ota-native", "samples/ota", "native_sim/native/64", &[&ca()])
-    {
-        return failed;
+    let settings = format!("-DEXTRA_CONF_FILE={}", root().join("tests/native_sim/updates.conf").display());
+    for (folder, source) in [("ota-native", "samples/ota"), ("new-native", "tests/native_sim/firmware")] {
+        let built = zephyr.build(folder, source, "native_sim/native/64", &[&ca(), &settings]);
+        if let Outcome::Failed { .. } = built {
+            return built;
+        }
     }
-    let firmware = scratch("ota-native/zephyr/zephyr.exe");
-    let testkit = target_dir().join("debug/mender-testkit");
-    let ran = script(&[server, ("--firmware", firmware), ("--testkit", testkit), ("--ca", scratch("ca"))]);
-    let count = ran.text.lines().filter(|line| line.starts_with("ok ")).count();
-    match u32::try_from(count) {
-        Ok(count) if ran.ok && count > 0 => Outcome::Passed { count, note: format!("{count} updates") },
-        _ => Outcome::failed(ran.text),
-    }
+    let old = ("--firmware", scratch("ota-native/zephyr/zephyr.exe"));
+    let new = ("--new-firmware", scratch("new-native/zephyr/zephyr.exe"));
+    let ran = script(name, &[server, ("--testkit", testkit), old, new, ("--ca", scratch("ca"))]);
+    counted(ran, "scenarios")
+}
+
+/// The `.mender` file that the build of `samples/ota` made, and the settings of it.
+fn artifact(_: &Zephyr) -> Outcome {
+    let [_, testkit, device] = match programs() {
+        Ok(programs) => programs,
+        Err(text) => return Outcome::failed(text),
+    };
+    let paths = [("--device", device), ("--testkit", testkit), ("--build", scratch("ota-nucleo"))];
+    counted(script("tests/artifact/artifact.py", &paths), "artifacts")
 }

@@ -15,8 +15,9 @@ use zephyr_sys as sys;
 const AGAIN: i32 = -sys::EAGAIN;
 const NO_ENTRY: i32 = -sys::ENOENT;
 
-// The numbers that Rust reports of its own are the platform's.
-const _: () = assert!(Errno::EINVAL.0 == -sys::EINVAL && Errno::ENOSPC.0 == -sys::ENOSPC);
+// The numbers that Rust knows are the platform's.
+const _: () =
+    assert!(Errno::EAGAIN.0 == AGAIN && Errno::EINVAL.0 == -sys::EINVAL && Errno::ENOSPC.0 == -sys::ENOSPC);
 
 const fn channel(channel: Channel) -> i32 {
     match channel {

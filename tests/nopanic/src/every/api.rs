@@ -3,7 +3,7 @@
 
 use mender_api::{
     Attributes, Authenticate, Call, Download, Entries, Entry, ErrorBody, Message, Next, Reply, Request, Tier,
-    TokenReader, Url, Value, Window, der, time,
+    TokenReader, Url, Value, Window, der, pem, time,
 };
 use nopanic::any::{any, one_of, part, see};
 
@@ -88,7 +88,7 @@ fn requests() {
     Request::write(&Request { url: &url, user_agent: any(), call }, &mut window);
     Call::body(&call, &mut window);
     Authenticate::body(&body, &mut window);
-    mender_api::pem(&public_key, any(), &mut window);
+    pem(&public_key, any(), &mut window);
     Message::body(&message(), &mut window);
     see(window.written());
 }
@@ -100,6 +100,7 @@ fn replies() {
         match any() {
             0u8 => see(Reply::feed(&mut reply, any(), part(&mut memory))),
             1 => Reply::take(&mut reply, any()),
+            2 => Reply::reset(&mut reply, any()),
             _ => see(Reply::closed(&mut reply)),
         }
         see((Reply::head(&reply), Reply::body_len(&reply), Reply::is_in_body(&reply)));
@@ -119,5 +120,5 @@ fn bodies() {
         see(TokenReader::finish(&token));
         see(Next::feed(&mut next, any(), any(), part(&mut memory), part(&mut other)));
     }
-    see(Next::finish(next, any()));
+    see(Next::finish(&next, any(), any()));
 }

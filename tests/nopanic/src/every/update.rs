@@ -133,6 +133,7 @@ fn machine(mut machine: Machine) {
         Machine::check_now(&mut machine, any());
         Machine::inventory_due(&mut machine, any());
         action = Machine::next(&mut machine, event(), any(), any());
+        see(Machine::is_trial_over(&machine, any()));
         see((Machine::is_idle(&machine), Machine::is_between(&machine), Machine::is_on_trial(&machine)));
         see((Machine::commit_deadline_ms(&machine), Machine::wake_at_ms(&machine)));
         see((Machine::can_abort(&machine), Machine::check_at_ms(&machine)));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <zephyr/stats/stats.h>
+#include <zephyr/sys/byteorder.h>
 #include <zephyr/ztest.h>
 
 /* The flash simulator's counters and limits are found by name. */
@@ -82,14 +83,79 @@ void flash_put(uint8_t partition, uint32_t offset, const void *data, uint32_t le
 	flash_area_close(area);
 }
 
+void flash_put_image(uint8_t partition, uint8_t first)
+{
+	uint8_t image[168];
+	uint8_t *tlv = image + 32 + 64;
+
+	memset(image, 0xff, sizeof(image));
+	sys_put_le32(0x96f3b83d, image);
+	sys_put_le16(32, image + 8);
+	sys_put_le16(0, image + 10);
+	sys_put_le32(64, image + 12);
+	sys_put_le16(0x6907, tlv);
+	sys_put_le16(40, tlv + 2);
+	sys_put_le16(0x10, tlv + 4);
+	sys_put_le16(32, tlv + 6);
+	for (int i = 0; i < 32; i++) {
+		tlv[8 + i] = first + i;
+	}
+	flash_put(partition, 0, image, sizeof(image));
+}
+
+/* MCUboot's trailer: swap info, copy done, image ok, in units of 8 bytes, and a magic number of 16. */
+static void put_trailer(uint8_t swap_info, uint8_t image_ok)
+{
+	static const uint8_t magic[16] = {0x77, 0xc2, 0x95, 0xf3, 0x60, 0xd2, 0xef, 0x7f,
+					  0x35, 0x52, 0x50, 0x0f, 0x2c, 0xb6, 0x79, 0x80};
+	uint8_t trailer[40];
+
+	memset(trailer, 0xff, sizeof(trailer));
+	trailer[0] = swap_info;
+	trailer[8] = 1;
+	trailer[16] = image_ok;
+	memcpy(trailer + 24, magic, sizeof(magic));
+	flash_put(SLOT0, FIXED_PARTITION_SIZE(slot0_partition) - sizeof(trailer), trailer, sizeof(trailer));
+}
+
 void flash_begin_trial(void)
 {
-	/* MCUboot's trailer: swap info, copy done, image ok, in units of 8 bytes, and a magic number of 16. */
-	static const uint8_t trailer[40] = {
-		2,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,    0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x77, 0xc2, 0x95, 0xf3,
-		0x60, 0xd2, 0xef, 0x7f, 0x35, 0x52, 0x50, 0x0f, 0x2c, 0xb6, 0x79, 0x80,
-	};
+	put_trailer(2, 0xff);
+}
 
-	flash_put(SLOT0, FIXED_PARTITION_SIZE(slot0_partition) - sizeof(trailer), trailer, sizeof(trailer));
+static void exchange(void)
+{
+	static uint8_t pages[2][PAGE];
+	const struct flash_area *slots[2];
+
+	zassert_ok(flash_area_open(SLOT0, &slots[0]));
+	zassert_ok(flash_area_open(SLOT1, &slots[1]));
+	for (uint32_t offset = 0; offset < slots[0]->fa_size; offset += PAGE) {
+		/* The trailers, below four pages, are MCUboot's own. */
+		const bool images = offset + 4 * PAGE <= slots[0]->fa_size;
+
+		for (int i = 0; i < 2; i++) {
+			zassert_ok(flash_area_read(slots[i], offset, pages[i], PAGE));
+		}
+		for (int i = 0; i < 2; i++) {
+			zassert_ok(flash_area_erase(slots[i], offset, PAGE));
+			if (images) {
+				zassert_ok(flash_area_write(slots[i], offset, pages[1 - i], PAGE));
+			}
+		}
+	}
+	flash_area_close(slots[0]);
+	flash_area_close(slots[1]);
+}
+
+void flash_swap(void)
+{
+	exchange();
+	put_trailer(2, 0xff);
+}
+
+void flash_revert(void)
+{
+	exchange();
+	put_trailer(4, 1);
 }

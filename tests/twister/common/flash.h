@@ -24,6 +24,13 @@ void flash_fill(uint8_t partition, uint8_t byte);
 /** Writes into a partition. */
 void flash_put(uint8_t partition, uint32_t offset, const void *data, uint32_t len);
 
+/** Writes an image that boot code takes for one; its hash is `first`, `first` + 1, … */
+void flash_put_image(uint8_t partition, uint8_t first);
+
+/** What MCUboot does at a reset when a test swap was asked for, and at the next one when the image was not confirmed. */
+void flash_swap(void);
+void flash_revert(void);
+
 /** Makes it look as if MCUboot had just swapped the running image in for a test. */
 void flash_begin_trial(void);
 

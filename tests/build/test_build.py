@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the module's build files choose and say, without Zephyr and without a compiler: `python3 -m unittest discover tests/build`."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "zephyr/scripts"))
+sys.dont_write_bytecode = True
+
+import clang_args  # noqa: E402  (found by the line above)
+
+CORTEX_M = ["CONFIG_ARM", "CONFIG_CPU_CORTEX_M"]
+TARGETS = [
+    ("thumbv6m-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M0PLUS", "CONFIG_ARMV6_M_ARMV8_M_BASELINE"]),
+    ("thumbv7m-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M3", "CONFIG_ARMV7_M_ARMV8_M_MAINLINE"]),
+    ("thumbv7em-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M4", "CONFIG_ARMV7_M_ARMV8_M_MAINLINE"]),
+    ("thumbv7em-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M4", "CONFIG_FPU", "CONFIG_FP_SOFTABI"]),
+    ("thumbv7em-none-eabihf", [*CORTEX_M, "CONFIG_CPU_CORTEX_M4", "CONFIG_FPU", "CONFIG_FP_HARDABI"]),
+    ("thumbv7em-none-eabihf", [*CORTEX_M, "CONFIG_CPU_CORTEX_M7", "CONFIG_FPU", "CONFIG_FP_HARDABI"]),
+    ("thumbv8m.base-none-eabi",
+     [*CORTEX_M, "CONFIG_CPU_CORTEX_M23", "CONFIG_ARMV6_M_ARMV8_M_BASELINE", "CONFIG_ARMV8_M_BASELINE"]),
+    ("thumbv8m.main-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M33", "CONFIG_ARMV8_M_MAINLINE"]),
+    ("thumbv8m.main-none-eabihf",
+     [*CORTEX_M, "CONFIG_CPU_CORTEX_M33", "CONFIG_ARMV8_M_MAINLINE", "CONFIG_FPU", "CONFIG_FP_HARDABI"]),
+    ("riscv32imac-unknown-none-elf",
+     ["CONFIG_RISCV", "CONFIG_RISCV_ISA_EXT_A", "CONFIG_RISCV_ISA_EXT_M", "CONFIG_RISCV_ISA_EXT_C"]),
+    ("riscv32imc-unknown-none-elf", ["CONFIG_RISCV", "CONFIG_RISCV_ISA_EXT_M", "CONFIG_RISCV_ISA_EXT_C"]),
+    ("riscv32i-unknown-none-elf", ["CONFIG_RISCV"]),
+    ("i586-unknown-linux-gnu", ["CONFIG_X86"]),
+]
+
+
+def choose(environment=None, **definitions):
+    """Output of choose.cmake, and whether it came to its end."""
+    command = ["cmake", f"-DREPOSITORY={REPOSITORY}", f"-DPYTHON_EXECUTABLE={sys.executable}"]
+    command += [f"-D{name}={value}" for name, value in definitions.items()]
+    command += ["-P", str(REPOSITORY / "tests/build/choose.cmake")]
+    environment = {name: value for name, value in {**os.environ, **(environment or {})}.items() if value is not None}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # CMake breaks long messages.
+    return " ".join((told.stdout + told.stderr).split()), told.returncode == 0
+
+
+class Targets(unittest.TestCase):
+    def test_every_cpu_that_zephyr_names_has_its_rust_target(self):
+        for target, symbols in TARGETS:
+            with self.subTest(symbols=symbols):
+                text, ok = choose(**{symbol: "y" for symbol in symbols})
+                self.assertTrue(ok, text)
+                self.assertEqual(text, f"target: {target}")
+
+    def test_native_sim_gets_the_host_s_own_target(self):
+        text, ok = choose(CONFIG_ARCH_POSIX="y", CONFIG_64BIT="y")
+        self.assertTrue(ok, text)
+        self.assertRegex(text, "target: (x86_64|aarch64)-unknown-linux-gnu")
+
+    def test_a_cpu_without_a_target_is_told_to_name_one(self):
+        text, ok = choose(CONFIG_XTENSA="y", ARCH="xtensa", BOARD="some_board")
+        self.assertFalse(ok)
+        self.assertIn("no Rust target is known for ARCH=xtensa, board some_board; name one by -DMENDER_MCU_RUST_TARGET=<triple>", text)
+        text, ok = choose(CONFIG_XTENSA="y", MENDER_MCU_RUST_TARGET="thumbv7em-none-eabi")
+        self.assertTrue(ok, text)
+
+
+class Toolchains(unittest.TestCase):
+    """With compilers that only say who they are."""
+
+    TARGET = "thumbv7em-none-eabi"
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def rustc(self, name, release="1.95.0", target=None, source=False):
+        """A toolchain with an installed target, with the source of core, or with neither."""
+        sysroot, bin_folder = self.folder / name / "sysroot", self.folder / name / "bin"
+        for folder in (sysroot, bin_folder):
+            folder.mkdir(parents=True)
+        if target:
+            lib = sysroot / "lib/rustlib" / target / "lib"
+            lib.mkdir(parents=True)
+            (lib / "libcore-0123.rlib").touch()
+        if source:
+            src = sysroot / "lib/rustlib/src/rust/library/core/src"
+            src.mkdir(parents=True)
+            (src / "lib.rs").touch()
+        script = bin_folder / "rustc"
+        script.write_text(f'#!/bin/sh\ncase "$1" in\n-vV) echo "rustc {release}"; echo "release: {release}";;\n'
+                          f"--print) echo {sysroot};;\nesac\n", encoding="utf-8")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        (bin_folder / "cargo").touch()
+        return script
+
+    def find(self, rustc, **definitions):
+        return choose(TARGET=self.TARGET, FIND_RUST="y", MENDER_MCU_RUSTC=rustc, **definitions)
+
+    def test_an_installed_target_is_taken_as_it_is(self):
+        rustc = self.rustc("installed", target=self.TARGET, source=True)
+        text, ok = self.find(rustc)
+        self.assertTrue(ok, text)
+        self.assertIn(f"mender-mcu: Rust 1.95.0 ({rustc}), {self.TARGET}, installed target", text)
+        self.assertIn(f"cargo: {rustc.parent}/cargo", text)
+        self.assertNotIn("build-std", text)
+        self.assertNotIn("RUSTC_BOOTSTRAP", text)
+
+    def test_without_an_installed_target_core_is_built_from_source(self):
+        text, ok = self.find(self.rustc("source", source=True))
+        self.assertTrue(ok, text)
+        self.assertIn("core from source", text)
+        self.assertIn("-Zbuild-std=core", text)
+        self.assertIn("RUSTC_BOOTSTRAP=1", text)
+
+    def test_a_nightly_toolchain_needs_no_bootstrap_for_it(self):
+        text, ok = self.find(self.rustc("nightly", release="1.97.0-nightly", source=True))
+        self.assertTrue(ok, text)
+        self.assertIn("-Zbuild-std=core", text)
+        self.assertNotIn("RUSTC_BOOTSTRAP", text)
+
+    def test_core_is_built_from_source_where_that_is_asked_for(self):
+        rustc = self.rustc("both", target=self.TARGET, source=True)
+        text, ok = self.find(rustc, MENDER_MCU_RUST_BUILD_STD="ON")
+        self.assertTrue(ok, text)
+        self.assertIn("-Zbuild-std=core", text)
+
+    def test_a_toolchain_that_has_neither_is_told_what_to_install(self):
+        for options in ({}, {"MENDER_MCU_RUST_BUILD_STD": "OFF"}):
+            rustc = self.rustc(f"bare{len(options)}", source=bool(options))
+            text, ok = self.find(rustc, **options)
+            self.assertFalse(ok)
+            self.assertIn(f"no Rust toolchain here can build for {self.TARGET}", text)
+            self.assertIn(f"{rustc} (1.95.0", text)
+            self.assertIn(f"rustup target add {self.TARGET}", text)
+            self.assertIn("apt install rustc rust-src cargo", text)
+
+    def test_a_machine_without_rust_is_told_what_to_install(self):
+        text, ok = self.find(self.folder / "absent")
+        self.assertFalse(ok)
+        self.assertIn("no Rust toolchain here can build for", text)
+
+
+class Libclang(unittest.TestCase):
+    def find(self, folder, libclang_path=None):
+        return choose({"LIBCLANG_PATH": libclang_path, "PYTHONPATH": str(folder)}, TARGET="any", FIND_LIBCLANG="y",
+                      MENDER_MCU_LIBCLANG_DIRS=f"{folder}/lib*")
+
+    @unittest.skipUnless(sys.platform == "linux", "bindgen looks by itself elsewhere")
+    def test_a_missing_libclang_is_said_before_anything_is_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            # Python's package, if it is installed, would serve.
+            package = Path(folder) / "clang"
+            package.mkdir()
+            (package / "__init__.py").touch()
+            text, ok = self.find(folder)
+            self.assertFalse(ok)
+            self.assertIn("no libclang was found", text)
+            self.assertIn("`apt install libclang-dev`", text)
+            self.assertTrue(self.find(folder, libclang_path="/anywhere")[1])
+            (package / "native").mkdir()
+            (package / "native/libclang.so").touch()
+            text, ok = self.find(folder)
+            self.assertTrue(ok, text)
+            self.assertIn(f"libclang: LIBCLANG_PATH={package}/native", text)
+            lib = Path(folder) / "lib"
+            lib.mkdir()
+            (lib / "libclang-14.so.1").touch()
+            self.assertEqual(self.find(folder), ("target: any libclang:", True))
+
+
+class ClangArguments(unittest.TestCase):
+    def test_only_what_changes_a_header_goes_to_clang(self):
+        command = ("cc -DKERNEL -D__ZEPHYR__=1 -Ione -isystem /two -Os -imacros auto.h -ffreestanding --param=min-pagesize=0 "
+                   "-mcpu=cortex-m4 -mthumb -mabi=aapcs -mfp16-format=ieee -mpreferred-stack-boundary=2 -std=c17").split()
+        self.assertEqual(clang_args.flags(command, "thumbv7em-none-eabi"),
+                         ("--target=thumbv7em-none-eabi -DKERNEL -D__ZEPHYR__=1 -imacros auto.h -ffreestanding -mcpu=cortex-m4 "
+                          "-mthumb -std=c17").split())
+        self.assertEqual(clang_args.flags([], "riscv32imac-unknown-none-elf"), ["--target=riscv32-unknown-none-elf"])
+
+    def test_folders_come_from_the_compiler_and_its_own_headers_last(self):
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = clang_args.arguments(["cc", f"-I{folder}"], "x86_64-unknown-linux-gnu")
+        self.assertIn(os.path.realpath(folder), arguments)
+        own = os.path.realpath(subprocess.check_output(["cc", "-print-file-name=include"], text=True).strip())
+        self.assertEqual(arguments[arguments.index(own) - 1], "-idirafter")
+        self.assertEqual(arguments.count(own), 1)
+
+    def test_the_command_is_that_of_the_file(self):
+        source = Path("/a/b.c")
+        database = [{"file": "/a/a.c", "command": "cc -DA -o a.o -c /a/a.c", "output": "a.o"},
+                    {"file": "/a/b.c", "command": "ccache cc -DB='\"x y\"' -o b.o -c /a/b.c", "output": "b.o"}]
+        self.assertEqual(clang_args.command_of(database, source), ["ccache", "cc", '-DB="x y"'])
+        with self.assertRaises(SystemExit):
+            clang_args.command_of(database, Path("/a/c.c"))
+
+
+class Module(unittest.TestCase):
+    def test_the_module_names_each_crate_in_the_firmware_for_scanners(self):
+        tree = ["cargo", "tree", "-q", "--locked", "-p", "mender-staticlib", "--features", "firmware", "--edges", "normal",
+                "--target", "thumbv7em-none-eabi", "--prefix", "none", "--format", "{p}"]
+        told = subprocess.run(tree, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+        words = [line.split() for line in told.splitlines()]
+        crates = {f"pkg:cargo/{name}@{version[1:]}" for name, version, *where in words if not "".join(where).startswith("(/")}
+        text = (REPOSITORY / "zephyr/module.yml").read_text(encoding="utf-8")
+        self.assertEqual(set(re.findall(r"- (pkg:cargo/\S+)", text)), crates)
+        package = json.loads(subprocess.check_output(["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"],
+                                                     cwd=REPOSITORY, text=True))["packages"][0]
+        self.assertIn(f"pkg:generic/mender-mcu-rust@{package['version']}\n", text)
+
+    def test_the_module_does_not_have_the_official_client_s_name(self):
+        # Its checkout folder makes it mender-mcu; names that differ in case or punctuation give the same CMake variables.
+        text = (REPOSITORY / "zephyr/module.yml").read_text(encoding="utf-8")
+        name = re.search(r"^name: (\S+)", text, re.MULTILINE).group(1)
+        manifest = (REPOSITORY / "west.yml").read_text(encoding="utf-8")
+        folder = re.search(r"^  self:\n(?:    #.*\n)*    path: (\S+)", manifest, re.MULTILINE).group(1)
+        for ours in (name, folder):
+            self.assertNotEqual(re.sub("[^a-z0-9]", "_", ours.lower()), "mender_mcu")
+
+
+if __name__ == "__main__":
+    unittest.main()
