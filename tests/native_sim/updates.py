@@ -19,6 +19,7 @@ import concurrent.futures
 import json
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,11 @@ TEST, REVERT = 2, 4
 DEVICE_TYPE = "native_sim"
 LISTEN = "127.0.0.1:18443"
 IMAGE_SIZE = 100000
+# Of an update that goes well (docs/flash-wear.md).
+RECORD_WRITES_MAX = 6
+# NVS on 4 KiB pages, and the ids that zephyr/src/port_store.c gives to records.
+STORAGE, STORAGE_SIZE, PAGE = 0xFC000, 0x4000, 4096
+RECORDS = range(0x4D00, 0x4D10)
 PATIENCE_S = 60
 AT_ONCE = 3
 FINAL = ("success", "failure")
@@ -65,6 +71,19 @@ class Flash:
 
     def flag(self, slot, at):
         return self.bytes[slot + at]
+
+    def records(self):
+        """The bytes of each record write that the storage holds. NVS has a table from the end of each page downwards."""
+        lengths = []
+        for page in range(STORAGE, STORAGE + STORAGE_SIZE, PAGE):
+            # The first entry closes the page.
+            for at in range(page + PAGE - 16, page, -8):
+                item, _, length = struct.unpack_from("<HHH", self.bytes, at)
+                if item == 0xFFFF and length == 0xFFFF:
+                    break
+                if item in RECORDS and length > 0:
+                    lengths.append(length)
+        return lengths
 
     def magic(self, slot):
         return self.bytes[slot + MAGIC_AT : slot + SLOT_SIZE] == MAGIC
@@ -103,18 +122,17 @@ class Flash:
 class Server:
     """mender-server, and its command line as the way to talk to it."""
 
-    def __init__(self, program, data, listen=LISTEN):
+    def __init__(self, program, data, listen=LISTEN, *options):
         self.program = program
         self.data = data
-        self.listen = listen
+        self.options = ["--listen", listen, "--management-listen", "127.0.0.1:0", *options]
         self.start()
 
     def start(self):
         ready = self.data / "ready.json"
         ready.unlink(missing_ok=True)
         command = [self.program, "run", "--https", "--accept-all", "--quiet", "--data", self.data, "--ready-file", ready]
-        command += ["--listen", self.listen, "--management-listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
         wait_for(ready.exists, "mender-server to be ready", self.process)
         self.management = json.loads(ready.read_text())["management"]
 
@@ -243,11 +261,15 @@ def swapped(device, *options):
 
 def good(device, release):
     """It is downloaded, swapped in, confirmed, and reported; the new release shows in the inventory."""
+    before = len(Flash(device.flash).records())
     swapped(device)
     device.ends(release, "success")
     attribute = lambda: device.known()["inventory"].get("release")
     wait_for(lambda: attribute() == "2.0.0", "the inventory of the new firmware", device.process)
-    expect(Flash(device.flash).flag(SLOT0, IMAGE_OK_AT) == 1, "the image was not confirmed")
+    flash = Flash(device.flash)
+    expect(flash.flag(SLOT0, IMAGE_OK_AT) == 1, "the image was not confirmed")
+    written = flash.records()
+    expect(len(written) - before <= RECORD_WRITES_MAX, f"{len(written) - before} record writes: {written}")
 
 
 def second(device, release):

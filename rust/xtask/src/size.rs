@@ -4,6 +4,7 @@
 mod budget;
 mod build;
 mod map;
+mod stack;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -120,7 +121,7 @@ fn measure(zephyr: &Zephyr, names: &[&str]) -> Result<Measured, String> {
             flash: total.flash.saturating_sub(base.flash()),
             ram: total.ram.saturating_sub(base.ram()),
         };
-        parts = explain(&name, &base, &image)?;
+        parts = explain(&name, &base, &image)? + &stack::explain(zephyr, &image)?;
         rows.push(Row { name, total, adds, limit });
     }
     Ok(Measured { base: Bytes { flash: base.flash(), ram: base.ram() }, rows, target, parts })

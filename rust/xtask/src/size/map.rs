@@ -34,7 +34,7 @@ impl Piece {
         if let Some((file, _)) = name.split('/').next_back().and_then(|file| file.split_once('"')) {
             return format!("stack in {file}");
         }
-        format!("{:#}", rustc_demangle::demangle(name)).replace("::<mender_ffi::port::Ports>", "")
+        demangled(name)
     }
 
     /// The crate of a Rust symbol; of one in another crate's code, as of `core` for `mender_api`, the latter.
@@ -50,6 +50,11 @@ impl Piece {
             None => first.trim_start_matches(['<', '&', '(']).to_owned(),
         }
     }
+}
+
+/// A symbol as people read it, without the one type that our generic functions have.
+pub(crate) fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name)).replace("::<mender_ffi::port::Ports>", "")
 }
 
 /// All pieces that have an address, from the text of a map file.
