@@ -28,8 +28,11 @@ const QEMU_X86: (&str, &str) = ("qemu-system-i386", "apt install qemu-system-x86
 const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-artifact");
 
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
-const SUITES: &[Scenario] =
-    &[Scenario::runs("port", "mender_mcu.port", 57), Scenario::runs("net", "mender_mcu.net", 26)];
+const SUITES: &[Scenario] = &[
+    Scenario::runs("port", "mender_mcu.port", 57),
+    Scenario::runs("net", "mender_mcu.net", 26),
+    Scenario::runs("shell", "mender_mcu.shell", 6),
+];
 
 /// All of it, in the order it is run in.
 const STEPS: &[Step] = &[

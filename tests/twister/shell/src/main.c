@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A person types at the shell of a device that has a server, or none. */
+#include <mender_mcu.h>
+#include <string.h>
+#include <zephyr/dfu/mcuboot.h>
+#include <zephyr/kernel.h>
+#include <zephyr/shell/shell_dummy.h>
+#include <zephyr/storage/flash_map.h>
+#include <zephyr/ztest.h>
+
+#include "peer.h"
+#include "server.h"
+
+#define PATIENCE_MS 30000
+
+/* Waits until it is so. */
+#define UNTIL(is_so)                                                                                                   \
+	do {                                                                                                           \
+		const int64_t end = k_uptime_get() + PATIENCE_MS;                                                      \
+		while (!(is_so) && k_uptime_get() < end) {                                                             \
+			k_msleep(20);                                                                                  \
+		}                                                                                                      \
+		zassert_true(is_so, "never: " #is_so);                                                                 \
+	} while (0)
+
+static int code;
+
+/* What the shell writes when that is typed. */
+static const char *typed(const char *line)
+{
+	const struct shell *sh = shell_backend_dummy_get_ptr();
+	size_t len;
+
+	shell_backend_dummy_clear_output(sh);
+	code = shell_execute_cmd(sh, line);
+	return shell_backend_dummy_get_output(sh, &len);
+}
+
+static void says(const char *line, const char *expected)
+{
+	const char *text = typed(line);
+
+	zassert_not_null(strstr(text, expected), "%s says: %s", line, text);
+}
+
+static void begin(void)
+{
+	static struct mender_config config = {
+		.device_type = "test-device",
+		.allow_http = true,
+		.first_check_max_ms = 1,
+	};
+
+	config.server_url = server_start();
+	zassert_ok(mender_client_init(&config));
+	zassert_ok(mender_client_activate());
+	UNTIL(server.checks == 1 && server.inventories == 1);
+}
+
+static void *network_up(void)
+{
+	peer_network_up();
+	return NULL;
+}
+
+static void end(void *fixture)
+{
+	ARG_UNUSED(fixture);
+	(void)mender_client_exit();
+	UNTIL(mender_client_last_error() == MENDER_E_NOT_INITIALISED);
+	server_stop();
+}
+
+ZTEST(shell, test_without_a_client_every_command_says_so)
+{
+	static const char *const commands[] = {"status", "check", "inventory", "auth", "abort",
+					       "retry",  "confirm", "key",       "log"};
+
+	(void)server_start();
+	for (size_t n = 0; n < ARRAY_SIZE(commands); n++) {
+		char line[32];
+
+		snprintf(line, sizeof(line), "mender %s", commands[n]);
+		says(line, "client is not initialised");
+		zassert_not_equal(code, 0);
+	}
+}
+
+ZTEST(shell, test_status_has_names_and_units)
+{
+	begin();
+	UNTIL(strstr(typed("mender status"), "authenticated:  yes") != NULL);
+	says("mender status", "artifact:       release-1");
+	says("mender status", "deployment:     none");
+	says("mender status", "next check:     in 3");
+	zassert_is_null(strstr(typed("mender status"), "last error"));
+	zassert_ok(code);
+}
+
+ZTEST(shell, test_check_inventory_and_auth_reach_the_server)
+{
+	begin();
+	says("mender check", "checking for updates");
+	UNTIL(server.checks == 2);
+	says("mender inventory", "sending the inventory");
+	UNTIL(server.inventories == 2);
+	says("mender auth", "authenticating");
+	UNTIL(server.authentications == 2);
+	says("mender retry", "may be tried again");
+	UNTIL(server.checks == 4);
+}
+
+ZTEST(shell, test_key_prints_what_the_server_knows_the_device_by)
+{
+	char pem[MENDER_PUBLIC_KEY_MAX];
+	char *line;
+
+	begin();
+	says("mender key", "-----BEGIN PUBLIC KEY-----");
+	zassert_ok(code);
+	zassert_ok(mender_client_public_key(pem, sizeof(pem)));
+	says("mender key", "-----END PUBLIC KEY-----");
+	line = strtok(strchr(pem, '\n'), "\n");
+	says("mender key", line);
+	zassert_not_null(strstr(server.authentication, line));
+}
+
+ZTEST(shell, test_an_abort_ends_a_download_and_the_log_says_why)
+{
+	begin();
+	says("mender abort", "no deployment in progress");
+	says("mender log", "end of the log");
+	server.offers = true;
+	says("mender check", "checking for updates");
+	UNTIL(server.downloading);
+	UNTIL(strstr(typed("mender status"), "deployment:     downloading") != NULL);
+	says("mender status", "deployment id:  0a1b2c3d-0001-4000-8000-000000000001");
+	says("mender confirm", "an update is proving itself");
+	says("mender abort", "aborting the deployment");
+	UNTIL(server.failure_reported && server.log[0] != '\0');
+	zassert_not_null(strstr(server.log, "deployment aborted on the device"), "%s", server.log);
+	UNTIL(strstr(typed("mender status"), "deployment:     none") != NULL);
+	says("mender status", "last one:       failed: deployment aborted on the device");
+	says("mender log", "error: deployment of release-2 failed: deployment aborted on the device");
+}
+
+/* What MCUboot leaves behind when it has swapped an image in for a test. */
+static void make_unconfirmed(void)
+{
+	static const uint32_t magic[] = {0xf395c277, 0x7fefd260, 0x0f505235, 0x8079b62c};
+	const struct flash_area *area;
+
+	zassert_ok(flash_area_open(FIXED_PARTITION_ID(slot0_partition), &area));
+	zassert_ok(flash_area_write(area, area->fa_size - sizeof(magic), magic, sizeof(magic)));
+	zassert_false(boot_is_img_confirmed());
+	flash_area_close(area);
+}
+
+ZTEST(shell, test_confirm_makes_an_image_stay_that_no_deployment_brought)
+{
+	begin();
+	make_unconfirmed();
+	says("mender check", "checking for updates");
+	k_msleep(500);
+	zassert_equal(server.checks, 1, "held: the slot has the image to fall back to");
+	says("mender confirm", "the running image is confirmed");
+	zassert_ok(code);
+	zassert_true(boot_is_img_confirmed());
+	says("mender check", "checking for updates");
+	UNTIL(server.checks == 2);
+}
+
+#ifdef CONFIG_MENDER_MCU_SETTINGS
+ZTEST(shell, test_a_setting_is_kept_or_refused_with_a_reason)
+{
+	(void)server_start();
+	says("mender set poll_interval 60", "kept; it counts from the next start");
+	says("mender set poll_interval 1", "the value is no good");
+	zassert_not_equal(code, 0);
+	says("mender set poll_interval", "removed");
+	says("mender set colour blue", "there is no setting of that name");
+}
+#endif
+
+ZTEST_SUITE(shell, NULL, network_up, NULL, end, NULL);
