@@ -42,6 +42,24 @@
 /** The platform cannot tell. */
 #define MENDER_SWAP_UNKNOWN 2
 
+/** Reset cause: the platform cannot tell. */
+#define MENDER_RESET_UNKNOWN 0
+
+/** The firmware asked for it. */
+#define MENDER_RESET_SOFTWARE 1
+
+/** The reset pin, or a debugger. */
+#define MENDER_RESET_PIN 2
+
+/** Power came, or came back. */
+#define MENDER_RESET_POWER 3
+
+/** The processor locked up, or memory, clock or temperature failed. */
+#define MENDER_RESET_FAULT 4
+
+/** A watchdog was not fed. */
+#define MENDER_RESET_WATCHDOG 5
+
 /** Artifact verification key: there is none of that index. */
 #define MENDER_KEY_NONE 0
 
@@ -239,6 +257,13 @@ void mender_port_log(int32_t level, int32_t event, int64_t a, int64_t b, const c
  * @retval 0 given. @retval <0 -errno: not known now.
  */
 int32_t mender_port_system_identity(struct mender_pairs *pairs);
+
+/**
+ * Why the device started, and forgets it: the next start has a cause of its own. Of several causes the gravest: watchdog,
+ * fault, power, software, pin. Called once after each `mender_client_activate`; goes into the log of a deployment whose image fell back.
+ * @return one of `MENDER_RESET_…`.
+ */
+int32_t mender_port_system_reset_cause(void);
 
 /** Restarts the device. Where it returns, the client waits for the restart. Called where the application has no callback for it. */
 void mender_port_system_reboot(void);

@@ -157,6 +157,8 @@ events! {
     RecordUnreadable = 53, Warning, "record {s}: {e} ({b})";
     /// An update is not looked for while the running image is unconfirmed and nobody tries it.
     HeldUnconfirmed = 54, Warning, "running image is not confirmed: no update until it is";
+    /// The old image runs where the new one was to prove itself; `s` is why the device started.
+    OldRuns = 56, Warning, "old image runs again, reset cause: {s}";
     /// The old software could not be restored; `s` is what the artifact name is now.
     NameInconsistent = 55, Warning, "old software not restored: {s}";
 

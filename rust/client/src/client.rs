@@ -12,7 +12,7 @@ use crate::{Buffers, Config, act};
 use mender_api::{Call as Asked, Entries as _, Entry, Message, PEM_LEN, Refused, Url, Window};
 use mender_artifact::Unsigned;
 use mender_base::{Error, Event, Status, limits};
-use mender_port::{Channel, Notice, Platform, SwapState};
+use mender_port::{Channel, Notice, Platform, ResetCause, SwapState};
 use mender_update::{Action, Checkpoint, Event as Happened, Kind, Machine, Phase, Report, Running};
 
 /// Longest time [`Client::poll`] asks for.
@@ -339,6 +339,7 @@ impl<'b, P: Platform> Client<'b, P> {
         if c.phase == Phase::FailurePending {
             cx.log.close();
         }
+        let cause = cx.ports.reset_cause();
         cx.event(Event::Started, 0, 0, c.provides.artifact_name());
         let mut running = Running { new: false, confirmed: true, can_revert: true, refused: false };
         if let Some(hash) = hash {
@@ -351,6 +352,12 @@ impl<'b, P: Platform> Client<'b, P> {
             }
             // An image that cannot be seen to be confirmed is taken for one on trial: it will be confirmed again.
             running.confirmed = cx.ports.is_confirmed().unwrap_or(false);
+            if !running.new
+                && matches!(c.phase, Phase::VerifyReboot | Phase::Commit)
+                && cause != ResetCause::Unknown
+            {
+                cx.event(Event::OldRuns, 0, 0, cause.name());
+            }
             running.refused = !running.new && cx.ports.swap_state() == SwapState::Refused;
             if running.new && c.phase == Phase::VerifyReboot {
                 cx.event(Event::OnTrial, 0, 0, c.provides.incoming_name());

@@ -46,7 +46,7 @@ pub use mender_base::words::{ModuleState, Progress, Stage, Verdict};
 pub use modules::{ModuleId, Modules};
 pub use slot::Slot;
 pub use store::{RecordId, Store};
-pub use system::{Clock, Log, System};
+pub use system::{Clock, Log, ResetCause, System};
 pub use transport::{Channel, Received, Transport};
 
 /// A platform's own error number, negative (`-EIO`, …). It is kept for the report, never interpreted.

@@ -19,8 +19,44 @@ pub trait Log {
     fn log(&mut self, event: Event, a: i64, b: i64, text: &str);
 }
 
+/// Why the device started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetCause {
+    /// The platform cannot tell.
+    Unknown,
+    /// Power came, or came back.
+    Power,
+    /// The reset pin, or a debugger.
+    Pin,
+    /// The firmware asked for it.
+    Software,
+    /// A watchdog was not fed.
+    Watchdog,
+    /// The processor locked up, or memory, clock or temperature failed.
+    Fault,
+}
+
+impl ResetCause {
+    /// One or two words for a log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ResetCause::Unknown => "unknown",
+            ResetCause::Power => "power",
+            ResetCause::Pin => "reset pin",
+            ResetCause::Software => "software",
+            ResetCause::Watchdog => "watchdog",
+            ResetCause::Fault => "hardware fault",
+        }
+    }
+}
+
 /// The device as a whole.
 pub trait System {
+    /// Why the device started, of several causes the gravest, and forgets it: the next start has a cause of its own. Asked once after
+    /// each start.
+    fn reset_cause(&mut self) -> ResetCause;
+
     /// The identity: 1…8 pairs that never change, for instance `mac`. The server hashes them (protocol §1.2), so even the case of a
     /// letter matters. Must give the same pairs at each call.
     fn identity(&self, pair: &mut dyn FnMut(&str, &str));

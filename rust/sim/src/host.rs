@@ -5,8 +5,8 @@ use mender_base::Event;
 use mender_base::sha256::{Sha256, Soft};
 use mender_port::{
     Application, Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, ModuleId, ModuleState,
-    Modules, Notice, Progress, Received, RecordId, Result, Slot, Stage, Store, SwapState, System, Transport,
-    Verdict,
+    Modules, Notice, Progress, Received, RecordId, ResetCause, Result, Slot, Stage, Store, SwapState, System,
+    Transport, Verdict,
 };
 
 use crate::application::App;
@@ -62,6 +62,8 @@ pub struct Host<T, C, L, M, K = Keys> {
     pub app: App,
     /// What [`System::identity`] gives.
     pub identity: Vec<(String, String)>,
+    /// What [`System::reset_cause`] gives.
+    pub reset_cause: ResetCause,
     /// Errors to come.
     pub faults: Faults,
     /// The client asked for a restart.
@@ -83,6 +85,7 @@ impl<T, C: Clock, L: Sink, M, K> Host<T, C, L, M, K> {
             modules,
             app: App::default(),
             identity: Vec::new(),
+            reset_cause: ResetCause::Unknown,
             faults: Faults::default(),
             restart: false,
             reports: Watch::default(),
@@ -268,6 +271,10 @@ impl<T, C: Clock, L: Sink, M, K> Log for Host<T, C, L, M, K> {
 impl<T, C: Clock, L: Sink, M, K> System for Host<T, C, L, M, K> {
     fn identity(&self, pair: &mut dyn FnMut(&str, &str)) {
         self.identity.iter().for_each(|(key, value)| pair(key, value));
+    }
+
+    fn reset_cause(&mut self) -> ResetCause {
+        std::mem::replace(&mut self.reset_cause, ResetCause::Unknown)
     }
 
     fn reboot(&mut self) {

@@ -45,6 +45,12 @@ pub const MENDER_CHANNEL_CONNECT: i32 = 2;
 pub const MENDER_SWAP_WHOLE: i32 = 0;
 pub const MENDER_SWAP_REFUSED: i32 = 1;
 pub const MENDER_SWAP_UNKNOWN: i32 = 2;
+pub const MENDER_RESET_UNKNOWN: i32 = 0;
+pub const MENDER_RESET_SOFTWARE: i32 = 1;
+pub const MENDER_RESET_PIN: i32 = 2;
+pub const MENDER_RESET_POWER: i32 = 3;
+pub const MENDER_RESET_FAULT: i32 = 4;
+pub const MENDER_RESET_WATCHDOG: i32 = 5;
 pub const MENDER_KEY_NONE: i32 = 0;
 pub const MENDER_KEY_P256: i32 = 1;
 pub const MENDER_KEY_RSA: i32 = 2;
@@ -240,6 +246,9 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn mender_port_system_identity(pairs: *mut mender_pairs) -> i32;
+}
+unsafe extern "C" {
+    pub fn mender_port_system_reset_cause() -> i32;
 }
 unsafe extern "C" {
     pub fn mender_port_system_reboot();

@@ -50,6 +50,7 @@ safe! {
     mender_port_crypto_make_device_key() -> i32;
     mender_port_crypto_verification_key(index: u32) -> i32;
     mender_port_crypto_random() -> u32;
+    mender_port_system_reset_cause() -> i32;
     mender_port_system_reboot();
 }
 

@@ -7,8 +7,8 @@ use mender_base::Event;
 use mender_base::sha256::{Sha256, Soft};
 use mender_port::{
     Application, Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, ModuleId, ModuleState,
-    Modules, Notice, Progress, Received, RecordId, Result, Slot, Stage, Store, SwapState, System, Transport,
-    Verdict,
+    Modules, Notice, Progress, Received, RecordId, ResetCause, Result, Slot, Stage, Store, SwapState, System,
+    Transport, Verdict,
 };
 use mender_sim::slot::SlotWriter;
 use mender_sim::{Flash, Layout};
@@ -227,6 +227,10 @@ impl Log for Ports {
 impl System for Ports {
     fn identity(&self, pair: &mut dyn FnMut(&str, &str)) {
         pair("mac", "02:00:00:00:00:01");
+    }
+
+    fn reset_cause(&mut self) -> ResetCause {
+        ResetCause::Unknown
     }
 
     fn reboot(&mut self) {

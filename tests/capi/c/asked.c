@@ -201,6 +201,8 @@ static void brake(void)
 	begin();
 	run();
 	CHECK_INT(status_now().deployment_error, MENDER_E_SELF_TEST);
+	/* It asked for the restart itself: nothing to wonder about. */
+	CHECK(strstr(server.log, "reset cause") == NULL);
 	/* Another deployment of the same image, after another restart. */
 	self_test_answer = 0;
 	CHECK_INT(mender_client_exit(), 0);
@@ -217,6 +219,25 @@ static void brake(void)
 	run();
 	CHECK_TEXT(status_now().artifact_name, "release-2");
 	CHECK(memcmp(platform.running_hash, image_hash, sizeof(image_hash)) == 0);
+	end();
+}
+
+static void reset_cause(int32_t cause, const char *word)
+{
+	offer();
+	self_test_answer = MENDER_AGAIN;
+	begin();
+	platform_run(60000);
+	CHECK_INT(mender_client_exit(), 0);
+	platform_reset();
+	/* On trial, and before it says anything it hangs. */
+	platform_reset();
+	platform.reset_cause = cause;
+	begin();
+	run();
+	CHECK_INT(status_now().deployment_error, MENDER_E_REVERTED);
+	CHECK((strstr(server.log, "old image runs again, reset cause: ") != NULL) == (word != NULL));
+	CHECK(word == NULL || strstr(server.log, word) != NULL);
 	end();
 }
 
@@ -261,6 +282,13 @@ int main(int argc, char **argv)
 	abort_of_a_download();
 	abort_on_trial();
 	brake();
+	reset_cause(MENDER_RESET_WATCHDOG, "reset cause: watchdog");
+	reset_cause(MENDER_RESET_FAULT, "reset cause: hardware fault");
+	reset_cause(MENDER_RESET_POWER, "reset cause: power");
+	reset_cause(MENDER_RESET_PIN, "reset cause: reset pin");
+	reset_cause(MENDER_RESET_SOFTWARE, "reset cause: software");
+	reset_cause(MENDER_RESET_UNKNOWN, NULL);
+	reset_cause(-EIO, NULL);
 	confirmation();
 	platform_free_buffers();
 	return 0;

@@ -128,6 +128,14 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs)
 	return platform.identity_fails;
 }
 
+int32_t mender_port_system_reset_cause(void)
+{
+	const int32_t cause = platform.reset_cause;
+
+	platform.reset_cause = MENDER_RESET_UNKNOWN;
+	return cause;
+}
+
 void mender_port_system_reboot(void)
 {
 	platform.reboot_asked = true;

@@ -41,6 +41,7 @@ struct platform {
 	struct mender_config defaults;
 	/* MCUboot. */
 	bool reboot_asked;
+	int32_t reset_cause;
 	bool swap_asked;
 	bool confirmed;
 	uint8_t running_hash[32];

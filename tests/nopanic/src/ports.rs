@@ -6,8 +6,8 @@ use mender_base::Event;
 use mender_base::sha256::{Sha256, Soft};
 use mender_port::{
     Application, Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, ModuleId, ModuleState,
-    Modules, Notice, Progress, Received, RecordId, Result, Slot, Stage, Store, SwapState, System, Transport,
-    Verdict,
+    Modules, Notice, Progress, Received, RecordId, ResetCause, Result, Slot, Stage, Store, SwapState, System,
+    Transport, Verdict,
 };
 
 /// A platform of which nothing is known but the traits.
@@ -185,6 +185,10 @@ impl System for Unknown {
         while any() {
             pair(any(), any());
         }
+    }
+
+    fn reset_cause(&mut self) -> ResetCause {
+        one_of(&[ResetCause::Unknown, ResetCause::Power, ResetCause::Watchdog])
     }
 
     fn reboot(&mut self) {}

@@ -7,8 +7,8 @@ use crate::types::{MENDER_LEVEL_DEBUG, MENDER_LEVEL_ERROR, MENDER_LEVEL_INFO, ME
 use mender_base::sha256::{Sha256, Soft};
 use mender_base::{Event, Level, limits};
 use mender_port::{
-    Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, Progress, Received, RecordId, Result, Slot,
-    Store, SwapState, System, Transport,
+    Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, Progress, Received, RecordId, ResetCause,
+    Result, Slot, Store, SwapState, System, Transport,
 };
 use zephyr_sys as sys;
 
@@ -255,6 +255,17 @@ impl System for Ports {
         if answer != 0 || receiver.is_bad() {
             // Half an identity would be another device's. A pair without a name makes the whole unusable.
             pair("", "");
+        }
+    }
+
+    fn reset_cause(&mut self) -> ResetCause {
+        match sys::mender_port_system_reset_cause() {
+            sys::MENDER_RESET_POWER => ResetCause::Power,
+            sys::MENDER_RESET_PIN => ResetCause::Pin,
+            sys::MENDER_RESET_SOFTWARE => ResetCause::Software,
+            sys::MENDER_RESET_WATCHDOG => ResetCause::Watchdog,
+            sys::MENDER_RESET_FAULT => ResetCause::Fault,
+            _ => ResetCause::Unknown,
         }
     }
 

@@ -2,7 +2,7 @@
 //! mender-port and mender-client.
 
 use mender_client::{Buffers, Client, Config, Tier};
-use mender_port::{ModuleId, Modules};
+use mender_port::{ModuleId, Modules, ResetCause, System as _};
 use nopanic::any::{any, one_of, part, see};
 use nopanic::ports::Unknown;
 
@@ -28,6 +28,7 @@ fn config() -> Config<'static> {
 }
 
 pub(crate) fn every() {
+    see(ResetCause::name(Unknown.reset_cause()));
     see(Modules::download(&mut Unknown, any::<ModuleId>()));
     let (mut io, mut token, mut uri) = ([0; 2048], [0; 1536], [0; 1024]);
     let buffers = Buffers { io: part(&mut io), token: part(&mut token), uri: part(&mut uri) };
