@@ -6,9 +6,10 @@ LOG_MODULE_REGISTER(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
 
 void mender_port_log(int32_t level, int32_t event, int64_t a, int64_t b, const char *text, size_t text_len)
 {
+#ifdef CONFIG_LOG
 	char line[160];
 
-	if (!IS_ENABLED(CONFIG_LOG) || CONFIG_MENDER_MCU_LOG_LEVEL < level ||
+	if (CONFIG_MENDER_MCU_LOG_LEVEL < level ||
 	    mender_event_format(line, sizeof(line), event, a, b, text, text_len) < 0) {
 		return;
 	}
@@ -26,4 +27,5 @@ void mender_port_log(int32_t level, int32_t event, int64_t a, int64_t b, const c
 		LOG_DBG("%s", line);
 		break;
 	}
+#endif
 }

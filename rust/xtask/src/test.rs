@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 use crate::report::{Outcome, Report};
-use crate::run::{cargo, find, output, root};
-use crate::{bench, catalogue, demo, docs, nopanic, powercut, zephyr};
+use crate::run::{cargo, clean, find, output, root};
+use crate::{bench, catalogue, demo, docs, header, nopanic, powercut, zephyr};
 
 /// Programs that judge our work from outside, and where they come from.
 const JUDGES: [(&str, &str, &str); 5] = [
@@ -33,6 +33,10 @@ pub(crate) fn all(quick: bool) -> ExitCode {
             report.skip(name, &format!("not installed ({from})"));
         }
     }
+    match find("python3").and(find("cmake")) {
+        Some(_) => report.step("build files", build_files),
+        None => report.skip("build files", "no python3 or no cmake (apt install python3 cmake)"),
+    }
     report.step("catalogue", catalogue::check);
     report.step("docs", docs::check);
     nopanic::steps(&mut report, quick);
@@ -44,6 +48,7 @@ pub(crate) fn all(quick: bool) -> ExitCode {
         report.step("demo", demo::check);
         report.step("sigkill", demo::sigkill);
         report.step("powercut", powercut::check);
+        header::steps(&mut report, true);
         zephyr::steps(&mut report);
     }
     report.close()
@@ -82,6 +87,16 @@ fn tests(command: &str) -> Outcome {
         return Outcome::Passed { count: passed, note: format!("{passed} tests") };
     }
     Outcome::Failed { passed, failed: failed.max(1), text: what_failed(&told.text) }
+}
+
+/// What CMake chooses and says, without Zephyr.
+fn build_files() -> Outcome {
+    let told = output(clean("python3").args(["-m", "unittest", "discover", "tests/build"]));
+    let ran = told.text.lines().find_map(|line| line.strip_prefix("Ran ")?.split(' ').next()?.parse().ok());
+    match ran {
+        Some(count) if told.ok && count > 0 => Outcome::Passed { count, note: format!("{count} tests") },
+        _ => Outcome::failed(told.text),
+    }
 }
 
 /// Sums of cargo's `test result:` lines: passed, failed.

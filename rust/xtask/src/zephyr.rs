@@ -56,6 +56,21 @@ const STEPS: &[Step] = &[
         run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&ca()]),
     },
     Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
+    Step {
+        name: "T4 foreign native_sim",
+        chip: Chip::Native,
+        tools: &[],
+        run: |zephyr| foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"]),
+    },
+    Step {
+        name: "T4 foreign nucleo",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| {
+            let board = ["--board", "nucleo_l4a6zg", "--sysbuild", "-DSHIELD=arceli_eth_w5500"];
+            foreign(zephyr, "foreign-nucleo", &board)
+        },
+    },
     Step { name: "T4 footprint", chip: Chip::Arm, tools: &[], run: size::check },
 ];
 
@@ -253,6 +268,13 @@ fn programs() -> Result<[PathBuf; 3], String> {
     let built = output(cargo(["build", "--locked", "-q"]).args(names.iter().flat_map(|name| ["-p", name])));
     let program = |name| target_dir().join("debug").join(name);
     if built.ok { Ok(names.map(program)) } else { Err(built.text) }
+}
+
+/// An application outside of this repository.
+fn foreign(zephyr: &Zephyr, name: &str, options: &[&str]) -> Outcome {
+    let mut command = zephyr.command("python3");
+    command.arg("tests/foreign/build.py").arg("--out").arg(scratch(name)).args(options).arg(cargo_dir());
+    counted(output(&mut command), "application")
 }
 
 /// Whole updates over TLS, from `samples/ota` to another firmware.
