@@ -4,6 +4,7 @@
 //! Each pair is one length byte and the key, then two length bytes (big-endian) and the value. The same bytes go into records.
 
 use crate::limits;
+use heapless::VecView;
 
 /// Pairs in at most `N` bytes, in the order they were added; keys are unique.
 #[derive(Clone, Default)]
@@ -32,13 +33,7 @@ impl<const N: usize> Pairs<N> {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut pairs = Self::new();
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let ((key, value), next) = split(rest)?;
-            pairs.push(key, value).ok()?;
-            rest = next;
-        }
-        Some(pairs)
+        extend(&mut pairs.bytes, 0, bytes).then_some(pairs)
     }
 
     /// The pairs, in order.
@@ -66,7 +61,7 @@ impl<const N: usize> Pairs<N> {
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find(|(k, _)| *k == key).map(|(_, v)| v)
+        get(&self.bytes, key)
     }
 
     /// Adds a pair. A key that is already there is an error: two values for one name have no right order.
@@ -74,30 +69,58 @@ impl<const N: usize> Pairs<N> {
     /// # Errors
     /// [`Full`] when the pair is over a limit of [`limits`], does not fit, or is there already; nothing is changed.
     pub fn push(&mut self, key: &str, value: &str) -> Result<(), Full> {
-        let too_long =
-            key.is_empty() || key.len() > limits::PAIR_KEY_MAX || value.len() > limits::PAIR_VALUE_MAX;
-        if too_long || self.len() >= limits::PAIRS_MAX || self.get(key).is_some() {
-            return Err(Full);
-        }
-        let need = key.len().saturating_add(value.len()).saturating_add(3);
-        if need > N.saturating_sub(self.bytes.len()) {
-            return Err(Full);
-        }
-        let key_len = u8::try_from(key.len()).map_err(full)?;
-        let value_len = u16::try_from(value.len()).map_err(full)?.to_be_bytes();
-        self.bytes.push(key_len).map_err(full)?;
-        self.bytes.extend_from_slice(key.as_bytes()).map_err(full)?;
-        self.bytes.extend_from_slice(&value_len).map_err(full)?;
-        self.bytes.extend_from_slice(value.as_bytes()).map_err(full)
+        push(&mut self.bytes, 0, key, value)
     }
 }
 
-fn full<E>(_: E) -> Full {
-    Full
+/// The value of `key` among encoded pairs.
+#[must_use]
+#[inline(never)]
+pub fn get<'b>(bytes: &'b [u8], key: &str) -> Option<&'b str> {
+    iter(bytes).find(|(k, _)| *k == key).map(|(_, v)| v)
+}
+
+/// Adds a pair to those that begin at `from`: [`Pairs::push`] for every length.
+///
+/// # Errors
+/// [`Full`], as there.
+#[inline(never)]
+pub fn push(bytes: &mut VecView<u8>, from: usize, key: &str, value: &str) -> Result<(), Full> {
+    let others = bytes.get(from..).unwrap_or_default();
+    let too_long = key.is_empty() || key.len() > limits::PAIR_KEY_MAX || value.len() > limits::PAIR_VALUE_MAX;
+    if too_long || iter(others).count() >= limits::PAIRS_MAX || get(others, key).is_some() {
+        return Err(Full);
+    }
+    let old = bytes.len();
+    let value_len = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let key_len = u8::try_from(key.len()).unwrap_or(u8::MAX);
+    for part in [&[key_len][..], key.as_bytes(), &value_len, value.as_bytes()] {
+        if bytes.extend_from_slice(part).is_err() {
+            bytes.truncate(old);
+            return Err(Full);
+        }
+    }
+    Ok(())
+}
+
+/// Adds encoded pairs to those that begin at `from`; `false` when they are not whole, do not fit, or are not UTF-8.
+#[must_use]
+#[inline(never)]
+pub fn extend(bytes: &mut VecView<u8>, from: usize, more: &[u8]) -> bool {
+    let mut rest = more;
+    while !rest.is_empty() {
+        let Some(((key, value), next)) = split(rest) else { return false };
+        if push(bytes, from, key, value).is_err() {
+            return false;
+        }
+        rest = next;
+    }
+    true
 }
 
 type Pair<'a> = (&'a str, &'a str);
 
+#[inline(never)]
 fn split(bytes: &[u8]) -> Option<(Pair<'_>, &[u8])> {
     let (key_len, rest) = bytes.split_first()?;
     let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;

@@ -6,12 +6,21 @@ use core::ffi::CStr;
 /// Text of at most `N` bytes.
 pub type Text<const N: usize> = heapless::String<N>;
 
+/// A text of whatever size.
+pub type TextView = heapless::string::StringView;
+
 /// A copy of `s`, if it fits.
 #[must_use]
 pub fn text<const N: usize>(s: &str) -> Option<Text<N>> {
     let mut t = Text::new();
-    t.push_str(s).ok()?;
-    Some(t)
+    assign(&mut t, s).then_some(t)
+}
+
+/// Makes `t` a copy of `s`; `false` when that does not fit, and `t` is empty then. One function for every length.
+#[inline(never)]
+pub fn assign(t: &mut TextView, s: &str) -> bool {
+    t.clear();
+    t.push_str(s).is_ok()
 }
 
 /// The `n`th of texts that each end with NUL, with its NUL; empty past the last. One string and no table of pointers: 8 bytes less a text.
@@ -43,10 +52,8 @@ impl Decimal {
     pub fn new(mut n: u64) -> Self {
         let mut d = Self { digits: [b'0'; 20], start: 20 };
         for to in d.digits.iter_mut().rev() {
-            let low = u8::try_from(n % 10).unwrap_or(0);
-            *to = low.wrapping_add(b'0');
+            *to = shift_out(&mut n).wrapping_add(b'0');
             d.start = d.start.saturating_sub(1);
-            n /= 10;
             if n == 0 {
                 break;
             }
@@ -59,6 +66,22 @@ impl Decimal {
     pub fn as_str(&self) -> &str {
         self.digits.get(self.start..).and_then(|d| core::str::from_utf8(d).ok()).unwrap_or_default()
     }
+}
+
+/// Divides `n` by ten and returns the remainder, 16 bits at a time: a division of 64 bits is 400 bytes on a 32-bit machine.
+fn shift_out(n: &mut u64) -> u8 {
+    let mut bytes = n.to_be_bytes();
+    let (words, _) = bytes.as_chunks_mut::<2>();
+    let mut rest = 0;
+    for word in words {
+        let [high, low] = *word;
+        let part = u32::from_be_bytes([0, rest, high, low]);
+        let [_, _, high, low] = (part / 10).to_be_bytes();
+        *word = [high, low];
+        [_, _, _, rest] = (part % 10).to_be_bytes();
+    }
+    *n = u64::from_be_bytes(bytes);
+    rest
 }
 
 /// The number that `digits` spells in decimal: 1…20 digits, nothing else.

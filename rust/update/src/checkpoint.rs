@@ -3,7 +3,7 @@
 
 use crate::Provides;
 use mender_base::sha256::Sha256;
-use mender_base::text::{Text, text};
+use mender_base::text::{Text, TextView, assign};
 use mender_base::{Error, limits};
 use mender_records::{Record, Writer};
 
@@ -136,7 +136,8 @@ impl Checkpoint {
     /// [`Error::ProvidesFull`]: the name does not fit. The deployment has begun all the same, to be failed.
     pub fn begin(&mut self, id: &str, artifact_name: &str) -> Result<(), Error> {
         self.phase = Phase::Download;
-        self.id = text(id).unwrap_or_default();
+        // Whoever offers has looked at its shape; an id that does not fit is none.
+        assign(&mut self.id, id);
         self.kind = Kind::Nothing;
         self.payload_type.clear();
         // Else an image that was never downloaded could pass for the one that runs.
@@ -154,7 +155,7 @@ impl Checkpoint {
     pub fn end(&mut self) {
         if self.reason.is_some_and(|r| r != Error::Aborted) {
             self.failures = if self.failed_id == self.id { self.failures.saturating_add(1) } else { 1 };
-            self.failed_id = self.id.clone();
+            self.failed_id.clone_from(&self.id);
         } else {
             self.failures = 0;
             self.failed_id.clear();
@@ -177,12 +178,10 @@ impl Checkpoint {
 
     /// Writes the entries.
     pub fn encode(&self, w: &mut Writer<'_>) {
-        let flags = [
-            (self.key_made, flag::KEY_MADE),
-            (self.needs_reboot, flag::NEEDS_REBOOT),
-            (self.supports_rollback, flag::SUPPORTS_ROLLBACK),
-        ];
-        let flags = flags.iter().fold(0, |sum, (on, bit)| if *on { sum | bit } else { sum });
+        let bit = |on, bit| if on { bit } else { 0 };
+        let flags = bit(self.key_made, flag::KEY_MADE)
+            | bit(self.needs_reboot, flag::NEEDS_REBOOT)
+            | bit(self.supports_rollback, flag::SUPPORTS_ROLLBACK);
         w.entry(tag::PHASE, &[self.phase.number(), kind_number(self.kind), flags]);
         w.entry(tag::PROVIDES, self.provides.stored_bytes());
         if !self.failed_id.is_empty() {
@@ -212,32 +211,40 @@ impl Checkpoint {
     #[must_use]
     pub fn decode(r: &Record<'_>) -> Option<Self> {
         let mut c = Self::factory("");
-        let [phase, kind, flags] = *r.get(tag::PHASE)?.first_chunk::<3>()?;
-        c.phase = phase_from(phase)?;
-        c.kind = kind_from(kind)?;
-        c.key_made = flags & flag::KEY_MADE != 0;
-        c.needs_reboot = flags & flag::NEEDS_REBOOT != 0;
-        c.supports_rollback = flags & flag::SUPPORTS_ROLLBACK != 0;
-        [c.writes, c.reboots, c.failures] = *r.get(tag::COUNTERS)?.first_chunk::<3>()?;
-        c.failed_id = entry_text(r, tag::FAILED_ID)?;
-        c.reverted = r.get(tag::REVERTED).map_or(0, first_bytes);
-        c.id = entry_text(r, tag::ID)?;
-        c.payload_type = entry_text(r, tag::PAYLOAD_TYPE)?;
-        let cleared = r.get(tag::CLEARED).and_then(|b| b.first_chunk()).map_or(0, |b| u16::from_be_bytes(*b));
+        c.read(r).then_some(c)
+    }
+
+    fn read(&mut self, r: &Record<'_>) -> bool {
+        let (Some([phase, kind, flags]), Some(counters)) = (array(r, tag::PHASE), array(r, tag::COUNTERS))
+        else {
+            return false;
+        };
+        let (Some(phase), Some(kind)) = (phase_from(phase), kind_from(kind)) else { return false };
+        (self.phase, self.kind) = (phase, kind);
+        self.key_made = flags & flag::KEY_MADE != 0;
+        self.needs_reboot = flags & flag::NEEDS_REBOOT != 0;
+        self.supports_rollback = flags & flag::SUPPORTS_ROLLBACK != 0;
+        [self.writes, self.reboots, self.failures] = counters;
+        let mut whole = read_text(r, tag::FAILED_ID, &mut self.failed_id);
+        self.reverted = r.get(tag::REVERTED).map_or(0, first_bytes);
+        whole &= read_text(r, tag::ID, &mut self.id);
+        whole &= read_text(r, tag::PAYLOAD_TYPE, &mut self.payload_type);
+        let cleared = u16::from_be_bytes(array(r, tag::CLEARED).unwrap_or_default());
+        let stored = r.get(tag::PROVIDES);
         let incoming = r.get(tag::INCOMING).unwrap_or_default();
-        if !c.provides.load(r.get(tag::PROVIDES)?, incoming, cleared) {
-            return None;
-        }
-        if c.kind == Kind::Image {
-            c.image_hash = *r.get(tag::IMAGE_HASH)?.first_chunk()?;
-            c.image_size = u32::from_be_bytes(*r.get(tag::IMAGE_SIZE)?.first_chunk()?);
+        whole &= stored.is_some() && self.provides.load(stored.unwrap_or_default(), incoming, cleared);
+        if kind == Kind::Image {
+            let (hash, size) = (array(r, tag::IMAGE_HASH), array(r, tag::IMAGE_SIZE));
+            whole &= hash.is_some() && size.is_some();
+            self.image_hash = hash.unwrap_or_default();
+            self.image_size = u32::from_be_bytes(size.unwrap_or_default());
         }
         // A reason of a newer firmware stays a reason.
-        let reason = r.get(tag::REASON).and_then(|b| b.first_chunk()).map(|b| u16::from_be_bytes(*b));
-        c.reason = reason.map(|n| Error::from_number(n).unwrap_or(Error::Internal));
+        self.reason = array(r, tag::REASON)
+            .map(|number| Error::from_number(u16::from_be_bytes(number)).unwrap_or(Error::Internal));
         let id_is_right =
-            if c.phase == Phase::Idle { c.id.is_empty() } else { mender_base::text::is_uuid(&c.id) };
-        id_is_right.then_some(c)
+            if phase == Phase::Idle { self.id.is_empty() } else { mender_base::text::is_uuid(&self.id) };
+        whole && id_is_right
     }
 }
 
@@ -259,8 +266,15 @@ fn first_bytes(hash: &[u8]) -> u64 {
     hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-fn entry_text<const N: usize>(r: &Record<'_>, tag: u8) -> Option<Text<N>> {
-    text(core::str::from_utf8(r.get(tag).unwrap_or_default()).ok()?)
+/// The start of an entry.
+fn array<const N: usize>(r: &Record<'_>, tag: u8) -> Option<[u8; N]> {
+    r.get(tag)?.first_chunk().copied()
+}
+
+/// Reads a text; `false` when it is too long or not UTF-8. Without an entry it is empty.
+#[inline(never)]
+fn read_text(r: &Record<'_>, tag: u8, to: &mut TextView) -> bool {
+    core::str::from_utf8(r.get(tag).unwrap_or_default()).is_ok_and(|text| assign(to, text))
 }
 
 impl Phase {
@@ -316,6 +330,7 @@ const fn kind_from(number: u8) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mender_base::text::text;
     extern crate std;
     use std::vec::Vec;
 

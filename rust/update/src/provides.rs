@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the device provides, and what it will provide once the artifact in hand is committed (protocol §7.11).
 
-use mender_base::pairs::{self, Full, Pairs};
+use mender_base::pairs::{self, Full};
 use mender_base::{glob, limits};
 
 /// The key under which the artifact's name stands among the provides.
@@ -28,12 +28,14 @@ impl Provides {
 
     /// The encoded stored pairs.
     #[must_use]
+    #[inline(never)]
     pub fn stored_bytes(&self) -> &[u8] {
         self.bytes.get(..self.stored_len).unwrap_or_default()
     }
 
     /// The encoded incoming pairs.
     #[must_use]
+    #[inline(never)]
     pub fn incoming_bytes(&self) -> &[u8] {
         self.bytes.get(self.stored_len..).unwrap_or_default()
     }
@@ -46,14 +48,11 @@ impl Provides {
 
     /// Takes the parts of a record; `false` when they make no sense or do not fit.
     pub fn load(&mut self, stored: &[u8], incoming: &[u8], cleared: u16) -> bool {
-        let whole = |b| Pairs::<{ limits::PROVIDES }>::from_bytes(b).is_some();
-        *self = Self::new();
-        if !whole(stored) || !whole(incoming) || self.bytes.extend_from_slice(stored).is_err() {
-            return false;
-        }
+        self.bytes.clear();
+        let whole = pairs::extend(&mut self.bytes, 0, stored);
         self.stored_len = self.bytes.len();
         self.cleared = cleared;
-        self.bytes.extend_from_slice(incoming).is_ok()
+        whole && pairs::extend(&mut self.bytes, self.stored_len, incoming)
     }
 
     /// The stored pairs.
@@ -69,7 +68,7 @@ impl Provides {
     /// A stored value.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.stored().find(|(k, _)| *k == key).map(|(_, v)| v)
+        pairs::get(self.stored_bytes(), key)
     }
 
     /// The name of the installed artifact.
@@ -81,7 +80,7 @@ impl Provides {
     /// The name of the artifact in hand.
     #[must_use]
     pub fn incoming_name(&self) -> &str {
-        self.incoming().find(|(k, _)| *k == ARTIFACT_NAME).map_or("", |(_, v)| v)
+        pairs::get(self.incoming_bytes(), ARTIFACT_NAME).unwrap_or_default()
     }
 
     /// Forgets the artifact in hand and begins with the next, by its name.
@@ -104,70 +103,63 @@ impl Provides {
     /// # Errors
     /// [`Full`], also for a key that came before.
     pub fn push(&mut self, key: &str, value: &str) -> Result<(), Full> {
-        if self.incoming().any(|(k, _)| k == key) {
-            return Err(Full);
-        }
-        let mut one = Pairs::<{ limits::PAIR_KEY_MAX + limits::PAIR_VALUE_MAX + 3 }>::new();
-        one.push(key, value)?;
-        if self.incoming().count() >= limits::PAIRS_MAX {
-            return Err(Full);
-        }
-        self.bytes.extend_from_slice(one.as_bytes()).map_err(full)
+        pairs::push(&mut self.bytes, self.stored_len, key, value)
     }
 
     /// A glob of `clears_artifact_provides`. The name is never cleared: every artifact sets it.
     pub fn clear(&mut self, pattern: &str) {
-        for (n, (key, _)) in pairs::iter(self.bytes.get(..self.stored_len).unwrap_or_default()).enumerate() {
-            if key != ARTIFACT_NAME && glob::matches(pattern.as_bytes(), key.as_bytes()) {
-                self.cleared |= u32::try_from(n).ok().and_then(|n| 1u16.checked_shl(n)).unwrap_or(0);
-            }
-        }
+        self.clear_but(ARTIFACT_NAME, pattern);
     }
 
     /// The artifact says nothing of clearing: then all goes but the name and the group.
     pub fn clear_without_globs(&mut self) {
-        let kept = self.cleared_bit(ARTIFACT_GROUP);
-        self.clear("*");
-        self.cleared &= !kept;
+        self.clear_but(ARTIFACT_GROUP, "*");
     }
 
-    fn cleared_bit(&self, key: &str) -> u16 {
-        let n = self.stored().position(|(k, _)| k == key).and_then(|n| u32::try_from(n).ok());
-        n.and_then(|n| 1u16.checked_shl(n)).unwrap_or(0)
+    fn clear_but(&mut self, kept: &str, pattern: &str) {
+        let mut bit = 1u16;
+        for (key, _) in pairs::iter(self.bytes.get(..self.stored_len).unwrap_or_default()) {
+            if key != ARTIFACT_NAME && key != kept && glob::matches(pattern.as_bytes(), key.as_bytes()) {
+                self.cleared |= bit;
+            }
+            bit = bit.wrapping_shl(1);
+        }
     }
 
     /// Whether the result of [`Provides::commit`] keeps within [`limits::PAIRS_MAX`].
     #[must_use]
     pub fn commit_fits(&self) -> bool {
-        let kept = self.stored().enumerate().filter(|(n, (k, _))| self.survives(*n, k)).count();
-        kept.saturating_add(self.incoming().count()) <= limits::PAIRS_MAX
-    }
-
-    fn survives(&self, n: usize, key: &str) -> bool {
-        let cleared = u32::try_from(n).ok().and_then(|n| self.cleared.checked_shr(n)).unwrap_or(0) & 1 != 0;
-        !cleared && !self.incoming().any(|(k, _)| k == key)
+        let mut count = self.incoming().count();
+        let (mut offset, mut bit) = (0, 1u16);
+        while let Some((len, stays)) = self.pair_at(offset, bit) {
+            count = count.saturating_add(stays.into());
+            offset = offset.saturating_add(len);
+            bit = bit.wrapping_shl(1);
+        }
+        count <= limits::PAIRS_MAX
     }
 
     /// The artifact in hand is installed: stored pairs that are cleared or replaced go, the incoming ones become stored.
     pub fn commit(&mut self) {
-        let mut n = 0;
-        let mut offset: usize = 0;
-        while let Some((len, stays)) = self.pair_at(offset, n) {
+        let (mut offset, mut bit) = (0, 1u16);
+        while let Some((len, stays)) = self.pair_at(offset, bit) {
             if stays {
                 offset = offset.saturating_add(len);
             } else {
                 self.remove(offset, len);
             }
-            n = n.saturating_add(1);
+            bit = bit.wrapping_shl(1);
         }
         self.stored_len = self.bytes.len();
         self.cleared = 0;
     }
 
-    /// Encoded length of the stored pair at `offset`, the `n`th of old, and whether it survives the commit.
-    fn pair_at(&self, offset: usize, n: usize) -> Option<(usize, bool)> {
+    /// Encoded length of the stored pair at `offset`, and whether it survives the commit; `bit` is its own among the cleared ones.
+    #[inline(never)]
+    fn pair_at(&self, offset: usize, bit: u16) -> Option<(usize, bool)> {
         let (key, value) = pairs::iter(self.bytes.get(offset..self.stored_len)?).next()?;
-        Some((key.len().saturating_add(value.len()).saturating_add(3), self.survives(n, key)))
+        let stays = self.cleared & bit == 0 && pairs::get(self.incoming_bytes(), key).is_none();
+        Some((key.len().saturating_add(value.len()).saturating_add(3), stays))
     }
 
     fn remove(&mut self, offset: usize, len: usize) {
@@ -181,10 +173,6 @@ impl Provides {
         self.bytes.truncate(to);
         self.stored_len = self.stored_len.saturating_sub(len);
     }
-}
-
-fn full<E>(_: E) -> Full {
-    Full
 }
 
 #[cfg(test)]
