@@ -50,11 +50,10 @@ impl ErrorBody {
     pub fn feed(&mut self, data: &[u8], scratch: &mut [u8]) {
         let mut rest = data;
         while !rest.is_empty() && matches!(self.state, State::Searching | State::Here) {
-            let Ok((used, token)) = self.scanner.feed(rest, scratch) else {
+            let Ok(token) = self.scanner.feed(&mut rest, scratch) else {
                 self.state = State::Foreign;
                 return;
             };
-            rest = rest.get(used..).unwrap_or_default();
             if let Some(token) = token {
                 self.token(token, scratch);
             }
@@ -64,13 +63,12 @@ impl ErrorBody {
     fn token(&mut self, token: Token, scratch: &[u8]) {
         let here = self.state == State::Here;
         self.state = State::Searching;
-        if let Token::Key(len) = token {
+        let len = self.scanner.len();
+        if token == Token::Key {
             if self.scanner.depth() == 1 && text_of(scratch, len) == "error" {
                 self.state = State::Here;
             }
-        } else if let Token::String(len) = token
-            && here
-        {
+        } else if token == Token::String && here {
             let text = text_of(scratch, len).as_bytes();
             let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|head| same_word(head, with));
             if begins(b"operation requires addon") {

@@ -138,9 +138,7 @@ impl Next {
         while !rest.is_empty() {
             let lent =
                 if self.into_uri { &mut *uri } else { scratch.get_mut(self.kept..).unwrap_or_default() };
-            let (used, token) = self.scanner.feed(rest, lent)?;
-            rest = rest.get(used..).unwrap_or_default();
-            if let Some(token) = token {
+            if let Some(token) = self.scanner.feed(&mut rest, lent)? {
                 self.into_uri = false;
                 if let Err(error) = self.token(token, device_type, lent) {
                     // Reading goes on: the id may yet come, and whether the rest is JSON matters too.
@@ -195,8 +193,8 @@ impl Next {
         let depth = self.scanner.depth();
         let outside = depth.saturating_sub(1);
         match token {
-            Token::Key(len) => return self.key(depth, text_of(lent, len)),
-            Token::TooLong { key: true } => self.set_member(depth, Member::Other),
+            Token::Key => return self.key(depth, text_of(lent, self.scanner.len())),
+            Token::LongKey => self.set_member(depth, Member::Other),
             Token::ObjectStart => {
                 if !matches!(
                     self.member(outside),
@@ -213,13 +211,16 @@ impl Next {
                 }
             }
             Token::ObjectEnd | Token::ArrayEnd => {}
-            Token::String(len) => return self.string(self.member(depth), text_of(lent, len), device_type),
-            Token::TooLong { key: false } => {
+            Token::String => {
+                let text = text_of(lent, self.scanner.len());
+                return self.string(self.member(depth), text, device_type);
+            }
+            Token::LongValue => {
                 if !matches!(self.member(depth), Member::Other | Member::Type) {
                     return Err(Error::OfferTooLong);
                 }
             }
-            Token::Number(_) | Token::Bool(_) | Token::Null => {
+            Token::Number | Token::True | Token::False | Token::Null => {
                 if self.member(depth) != Member::Other {
                     return Err(Error::OfferType);
                 }

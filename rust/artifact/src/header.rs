@@ -20,50 +20,70 @@ pub(crate) enum Document {
     MetaData,
 }
 
-/// The member of the top-level object whose value is being read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Member {
-    Format,
-    Version,
-    Payloads,
-    Type,
-    Provides,
-    Depends,
-    Clears,
-    Other,
-}
-
-/// The members that are looked at, and in which texts.
-const MEMBERS: [(&str, Member, &[Document]); 7] = [
-    ("format", Member::Format, &[Document::Version]),
-    ("version", Member::Version, &[Document::Version]),
-    ("payloads", Member::Payloads, &[Document::HeaderInfo]),
-    ("type", Member::Type, &[Document::TypeInfo]),
-    ("artifact_provides", Member::Provides, &[Document::HeaderInfo, Document::TypeInfo]),
-    ("artifact_depends", Member::Depends, &[Document::HeaderInfo, Document::TypeInfo]),
-    ("clears_artifact_provides", Member::Clears, &[Document::TypeInfo]),
-];
-
-impl Member {
-    fn named(document: Document, name: &str) -> Self {
-        let found = MEMBERS.iter().find(|(known, _, texts)| *known == name && texts.contains(&document));
-        found.map_or(Self::Other, |(_, member, _)| *member)
-    }
-
-    /// Its bit in [`Header::members`].
+impl Document {
     const fn bit(self) -> u8 {
         match self {
-            Self::Format => 0x01,
-            Self::Version => 0x02,
-            Self::Payloads => 0x04,
-            Self::Type => 0x08,
-            Self::Provides => 0x10,
-            Self::Depends => 0x20,
-            Self::Clears => 0x40,
-            Self::Other => 0,
+            Self::Version => 1,
+            Self::HeaderInfo => 2,
+            Self::TypeInfo => 4,
+            Self::MetaData => 8,
         }
     }
 }
+
+/// The member of the top-level object whose value is being read. Its number is its bit in [`Header::members`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Member {
+    Other = 0,
+    Format = 0x01,
+    Version = 0x02,
+    Payloads = 0x04,
+    Type = 0x08,
+    Provides = 0x10,
+    Depends = 0x20,
+    Clears = 0x40,
+}
+
+const BOTH: u8 = Document::HeaderInfo.bit() | Document::TypeInfo.bit();
+
+/// The members that are looked at, and in which texts.
+const MEMBERS: [(&[u8], Member, u8); 7] = [
+    (b"format", Member::Format, Document::Version.bit()),
+    (b"version", Member::Version, Document::Version.bit()),
+    (b"payloads", Member::Payloads, Document::HeaderInfo.bit()),
+    (b"type", Member::Type, Document::TypeInfo.bit()),
+    (b"artifact_provides", Member::Provides, BOTH),
+    (b"artifact_depends", Member::Depends, BOTH),
+    (b"clears_artifact_provides", Member::Clears, Document::TypeInfo.bit()),
+];
+
+impl Member {
+    fn named(document: Document, name: &[u8]) -> Self {
+        let found = MEMBERS.iter().find(|(known, _, texts)| *known == name && texts & document.bit() != 0);
+        found.map_or(Self::Other, |(_, member, _)| *member)
+    }
+
+    #[allow(clippy::as_conversions, reason = "the number of a variant, which has no other name")]
+    const fn bit(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Keys of provides and depends that mean something to the reader itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    ArtifactName,
+    ArtifactGroup,
+    DeviceType,
+    Other,
+}
+
+const KEYS: [(&[u8], Key); 3] = [
+    (b"artifact_name", Key::ArtifactName),
+    (b"artifact_group", Key::ArtifactGroup),
+    (b"device_type", Key::DeviceType),
+];
 
 /// The payload type of header-info.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +91,7 @@ enum PayloadType {
     Unknown,
     Empty,
     /// Its length; the text is in the scratch.
-    Named(usize),
+    Named(u8),
 }
 
 /// Reader of the JSON texts, one after the other.
@@ -87,8 +107,8 @@ pub(crate) struct Header {
     payload_type: PayloadType,
     has_name: bool,
     has_device_type: bool,
+    key: Key,
     key_len: usize,
-    text_len: usize,
     /// A single value was handed out as [`Note::Depends`]; its end is still to be.
     end_due: bool,
     note: Option<Note>,
@@ -111,8 +131,8 @@ impl Header {
             payload_type: PayloadType::Unknown,
             has_name: false,
             has_device_type: false,
+            key: Key::Other,
             key_len: 0,
-            text_len: 0,
             end_due: false,
             note: None,
             provides: 0,
@@ -150,9 +170,7 @@ impl Header {
             self.end_due = false;
             return self.say(Note::DependsEnd);
         }
-        let (used, token) = self.scanner.feed(input, areas.text)?;
-        *input = input.get(used..).unwrap_or_default();
-        match token {
+        match self.scanner.feed(input, areas.text)? {
             Some(token) => self.token(token, areas),
             None => Ok(()),
         }
@@ -170,7 +188,7 @@ impl Header {
 
     /// The text of the last fact.
     pub(crate) fn text<'s>(&self, scratch: &'s Scratch) -> &'s str {
-        text_of(scratch.bytes(), self.text_len)
+        text_of(scratch.bytes(), self.scanner.len())
     }
 
     /// The key of the last fact.
@@ -181,7 +199,7 @@ impl Header {
     /// The payload type of header-info; `None` for the empty payload.
     pub(crate) fn payload_type<'s>(&self, scratch: &'s Scratch) -> Option<&'s str> {
         match self.payload_type {
-            PayloadType::Named(len) => Some(text_of(scratch.payload_type(), len)),
+            PayloadType::Named(len) => Some(text_of(scratch.payload_type(), len.into())),
             PayloadType::Empty | PayloadType::Unknown => None,
         }
     }
@@ -193,45 +211,41 @@ impl Header {
 
     fn token(&mut self, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         let depth = self.scanner.depth();
-        if let Token::String(len) = token {
-            self.text_len = len;
-        }
+        let text = areas.text.get(..self.scanner.len()).unwrap_or_default();
         if !self.begun {
             self.begun = true;
-            return if matches!(token, Token::ObjectStart) { Ok(()) } else { Err(self.malformed()) };
+            return if token == Token::ObjectStart { Ok(()) } else { Err(self.malformed()) };
         }
+        let pairs_or_clears = matches!(self.member, Member::Provides | Member::Depends | Member::Clears);
         match (depth, token) {
-            (0, _) => return self.object_end(),
-            (1, Token::Key(len)) => {
-                self.member = Member::named(self.document, text_of(areas.text, len));
+            (0, _) => self.object_end(),
+            (1, Token::Key) => {
+                self.member = Member::named(self.document, text);
                 let bit = self.member.bit();
                 if self.members & bit != 0 {
                     return Err(Error::HeaderKeyTwice);
                 }
                 self.members |= bit;
-                return Ok(());
+                Ok(())
             }
-            (1, Token::TooLong { key: true }) => {
+            (1, Token::LongKey) => {
                 self.member = Member::Other;
-                return Ok(());
+                Ok(())
             }
             // Written by tools that do not leave an absent member out.
-            (1, Token::Null)
-                if matches!(self.member, Member::Provides | Member::Depends | Member::Clears) =>
-            {
+            (1, Token::Null) if pairs_or_clears => {
                 self.members &= !self.member.bit();
-                return Ok(());
+                Ok(())
             }
-            _ => {}
-        }
-        match self.member {
-            Member::Format | Member::Version => self.version(depth, token, areas),
-            Member::Payloads => self.payloads(depth, token, areas),
-            Member::Type => self.repeated_type(depth, token, areas),
-            Member::Provides => self.provides(depth, token, areas),
-            Member::Depends => self.depends(depth, token, areas),
-            Member::Clears => self.clears(depth, token, areas),
-            Member::Other => Ok(()),
+            _ if pairs_or_clears => self.pairs_or_clears(depth, token, areas),
+            _ => match self.member {
+                Member::Format if (depth, token) == (1, Token::String) && text == b"mender" => Ok(()),
+                Member::Version if (depth, token) == (1, Token::Number) && text == b"3" => Ok(()),
+                Member::Format | Member::Version => Err(Error::FormatVersion),
+                Member::Payloads => self.payloads(depth, token, areas),
+                Member::Type => self.repeated_type(depth, token, areas),
+                Member::Provides | Member::Depends | Member::Clears | Member::Other => Ok(()),
+            },
         }
     }
 
@@ -242,22 +256,6 @@ impl Header {
             Document::TypeInfo => Error::TypeInfo,
             Document::MetaData => Error::MetaData,
         }
-    }
-
-    /// A token that has no place here.
-    const fn misplaced(&self, token: Token) -> Error {
-        if matches!(token, Token::TooLong { .. }) { Error::HeaderLimit } else { self.malformed() }
-    }
-
-    /// `"format":"mender"` and `"version":3`
-    fn version(&self, depth: u8, token: Token, areas: &Areas<'_>) -> Result<(), Error> {
-        let (len, wanted): (usize, &[u8]) = match (depth, token) {
-            (1, Token::String(len)) if self.member == Member::Format => (len, b"mender"),
-            (1, Token::Number(len)) if self.member == Member::Version => (len, b"3"),
-            _ => return Err(Error::FormatVersion),
-        };
-        let is = areas.text.get(..len) == Some(wanted);
-        if is { Ok(()) } else { Err(Error::FormatVersion) }
     }
 
     const fn has(&self, member: Member) -> bool {
@@ -281,34 +279,33 @@ impl Header {
 
     /// `"payloads":[{"type":…}]`
     fn payloads(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
+        let len = self.scanner.len();
         match (depth, token) {
             (2, Token::ArrayStart | Token::ObjectEnd) => {}
             (3, Token::ObjectStart) if self.payloads == 0 => {
                 self.payloads = 1;
                 self.in_type = false;
             }
-            (3, Token::Key(len)) => {
-                self.in_type = text_of(areas.text, len) == "type";
+            (3, Token::Key) => {
+                self.in_type = areas.text.get(..len) == Some(b"type");
                 if self.in_type && self.payload_type != PayloadType::Unknown {
                     return Err(Error::HeaderKeyTwice);
                 }
             }
-            (3, Token::TooLong { key: true }) => self.in_type = false,
+            (3, Token::LongKey) => self.in_type = false,
             (3, Token::Null) if self.in_type => {
                 self.payload_type = PayloadType::Empty;
                 return self.say(Note::PayloadType);
             }
-            (3, Token::String(len)) if self.in_type => {
-                let name = plain(areas.text, len)?;
-                let to = areas.payload_type.get_mut(..len).ok_or(Error::HeaderLimit)?;
-                if name.is_empty() {
+            (3, Token::String) if self.in_type => {
+                let kept = keep(areas.payload_type, plain(areas.text, len)?)?;
+                if kept == 0 {
                     return Err(Error::Payloads);
                 }
-                to.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
-                self.payload_type = PayloadType::Named(len);
+                self.payload_type = PayloadType::Named(kept);
                 return self.say(Note::PayloadType);
             }
-            (3, Token::TooLong { key: false }) if self.in_type => return Err(Error::HeaderLimit),
+            (3, Token::LongValue) if self.in_type => return Err(Error::HeaderLimit),
             (1, Token::ArrayEnd) if self.payload_type != PayloadType::Unknown => {}
             // What begins at depth 3 is an element of the array itself: a second payload, or no object.
             (3, Token::ObjectStart | Token::ArrayStart) => return Err(Error::Payloads),
@@ -322,90 +319,86 @@ impl Header {
     fn repeated_type(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         let same = match (depth, token, self.payload_type) {
             (1, Token::Null, PayloadType::Empty) => true,
-            (1, Token::String(len), PayloadType::Named(named)) => {
-                let first = areas.payload_type.get(..named);
+            (1, Token::String, PayloadType::Named(named)) => {
+                let text = areas.text.get(..self.scanner.len()).unwrap_or_default();
+                let first = areas.payload_type.get(..named.into()).unwrap_or_default();
                 // mender-artifact 3.x writes an empty type for its own `rootfs-image`.
-                let tool_bug = len == 0 && first == Some(b"rootfs-image");
-                tool_bug || areas.text.get(..len) == first
+                text == first || text.is_empty() && first == b"rootfs-image"
             }
-            (1, Token::String(_) | Token::Null | Token::TooLong { .. }, _) => false,
+            (1, Token::String | Token::Null | Token::LongValue, _) => false,
             _ => return Err(Error::TypeInfo),
         };
         if same { Ok(()) } else { Err(Error::PayloadTypeDiffers) }
     }
 
-    /// `"artifact_provides":{key:value}`
-    fn provides(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
-        match (depth, token) {
-            (2, Token::ObjectStart) | (1, Token::ObjectEnd) => Ok(()),
-            (2, Token::Key(len)) => {
-                let key = self.key(len, areas)?;
-                if self.document == Document::TypeInfo && (key == b"artifact_name" || key == b"device_type") {
-                    return Err(Error::ProvidesReserved);
-                }
-                let mark = mark(key);
-                let marks = areas.keys.get_mut(..limits::PAIRS_MAX).unwrap_or_default();
-                remember(marks, &mut self.provides, mark)
+    /// `"artifact_provides":{key:value}`, `"artifact_depends":{key:value, key:[value]}`, `"clears_artifact_provides":[pattern]`
+    fn pairs_or_clears(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
+        use Member::{Clears, Depends, Provides};
+        match (self.member, depth, token) {
+            (Provides | Depends, 2, Token::ObjectStart) | (Provides | Depends, 1, Token::ObjectEnd) => Ok(()),
+            (Clears, 2, Token::ArrayStart) | (Clears, 1, Token::ArrayEnd) => Ok(()),
+            (Depends, 3, Token::ArrayStart) => Ok(()),
+            (Provides | Depends, 2, Token::Key) => self.key(areas),
+            (_, 2, Token::String) | (Depends, 3, Token::String) => {
+                let text = plain(areas.text, self.scanner.len())?;
+                self.value(depth, text.is_empty())
             }
-            (2, Token::String(len)) => {
-                plain(areas.text, len)?;
-                let key = areas.key.get(..self.key_len).unwrap_or_default();
-                if self.document == Document::TypeInfo {
-                    return self.say(Note::Provides);
-                }
-                if key == b"artifact_name" {
-                    self.has_name = true;
-                    return if len > 0 { self.say(Note::ArtifactName) } else { Err(Error::ArtifactName) };
-                }
-                if key == b"artifact_group" { self.say(Note::ArtifactGroup) } else { Ok(()) }
-            }
-            _ => Err(self.misplaced(token)),
+            (Depends, 2, Token::ArrayEnd) => self.say(Note::DependsEnd),
+            (_, _, Token::LongKey | Token::LongValue) => Err(Error::HeaderLimit),
+            _ => Err(self.malformed()),
         }
     }
 
-    /// `"artifact_depends":{key:value, key:[value]}`
-    fn depends(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
-        match (depth, token) {
-            (2, Token::ObjectStart) | (1, Token::ObjectEnd) | (3, Token::ArrayStart) => Ok(()),
-            (2, Token::Key(len)) => {
-                let mark = mark(self.key(len, areas)?);
-                let marks = areas.keys.get_mut(limits::PAIRS_MAX..).unwrap_or_default();
-                remember(marks, &mut self.depends, mark)
-            }
-            (2 | 3, Token::String(len)) => {
-                plain(areas.text, len)?;
-                self.end_due = depth == 2;
-                self.has_device_type |= areas.key.get(..self.key_len) == Some(b"device_type");
-                self.say(Note::Depends)
-            }
-            (2, Token::ArrayEnd) => self.say(Note::DependsEnd),
-            _ => Err(self.misplaced(token)),
-        }
-    }
-
-    /// `"clears_artifact_provides":[pattern]`
-    fn clears(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
-        match (depth, token) {
-            (2, Token::ArrayStart) | (1, Token::ArrayEnd) => Ok(()),
-            (2, Token::String(len)) => {
-                plain(areas.text, len)?;
-                self.say(Note::Clears)
-            }
-            _ => Err(self.misplaced(token)),
-        }
-    }
-
-    /// Keeps the key of a pair while its values are read.
-    fn key<'a>(&mut self, len: usize, areas: &'a mut Areas<'_>) -> Result<&'a [u8], Error> {
-        let from = plain(areas.text, len)?;
-        let to = areas.key.get_mut(..len).ok_or(Error::HeaderLimit)?;
-        if from.is_empty() {
+    /// The key of a pair is kept while its values are read.
+    fn key(&mut self, areas: &mut Areas<'_>) -> Result<(), Error> {
+        let key = plain(areas.text, self.scanner.len())?;
+        self.key_len = keep(areas.key, key)?.into();
+        if key.is_empty() {
             return Err(self.malformed());
         }
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        self.key_len = len;
-        Ok(to)
+        self.key = KEYS.iter().find(|(known, _)| *known == key).map_or(Key::Other, |(_, key)| *key);
+        let provides = self.member == Member::Provides;
+        let reserved = matches!(self.key, Key::ArtifactName | Key::DeviceType);
+        if provides && reserved && self.document == Document::TypeInfo {
+            return Err(Error::ProvidesReserved);
+        }
+        let (of_provides, of_depends) =
+            areas.keys.split_at_mut_checked(limits::PAIRS_MAX).unwrap_or_default();
+        if provides {
+            remember(of_provides, &mut self.provides, mark(key))
+        } else {
+            remember(of_depends, &mut self.depends, mark(key))
+        }
     }
+
+    /// A value of that key, or a pattern.
+    fn value(&mut self, depth: u8, is_empty: bool) -> Result<(), Error> {
+        let note = match (self.member, self.document, self.key) {
+            (Member::Clears, ..) => Note::Clears,
+            (Member::Depends, ..) => {
+                self.end_due = depth == 2;
+                self.has_device_type |= self.key == Key::DeviceType;
+                Note::Depends
+            }
+            (_, Document::TypeInfo, _) => Note::Provides,
+            (.., Key::ArtifactName) if is_empty => return Err(Error::ArtifactName),
+            (.., Key::ArtifactName) => {
+                self.has_name = true;
+                Note::ArtifactName
+            }
+            (.., Key::ArtifactGroup) => Note::ArtifactGroup,
+            (.., Key::DeviceType | Key::Other) => return Ok(()),
+        };
+        self.say(note)
+    }
+}
+
+/// Copies a text to its area; its length.
+#[inline(never)]
+fn keep(area: &mut [u8], text: &[u8]) -> Result<u8, Error> {
+    let to = area.get_mut(..text.len()).ok_or(Error::HeaderLimit)?;
+    to.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    u8::try_from(text.len()).map_err(|_too_long| Error::HeaderLimit)
 }
 
 /// The text, if it is within the limit of names and values and has no control characters: it goes into logs, and to C.
@@ -420,11 +413,17 @@ fn mark(key: &[u8]) -> KeyMark {
 }
 
 /// Notes a key that must not come again.
+#[inline(never)]
 fn remember(marks: &mut [KeyMark], count: &mut u8, mark: KeyMark) -> Result<(), Error> {
-    if marks.iter().take((*count).into()).any(|seen| *seen == mark) {
-        return Err(Error::HeaderKeyTwice);
+    for (n, seen) in (0..).zip(marks) {
+        if n == *count {
+            *seen = mark;
+            *count = count.saturating_add(1);
+            return Ok(());
+        }
+        if *seen == mark {
+            return Err(Error::HeaderKeyTwice);
+        }
     }
-    *marks.get_mut(usize::from(*count)).ok_or(Error::HeaderLimit)? = mark;
-    *count = count.saturating_add(1);
-    Ok(())
+    Err(Error::HeaderLimit)
 }

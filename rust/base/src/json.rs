@@ -4,7 +4,7 @@
 //! The caller lends the buffer for the current string or number with each call, so a long member (a download URL)
 //! can go straight to where it is kept while all others share a small scratch. RFC 8259 syntax, with two bounds:
 //! nesting of [`limits::JSON_DEPTH_MAX`] and strings as long as the lent buffer; a longer one is reported as
-//! [`Token::TooLong`], which is harmless in a member nobody reads.
+//! [`Token::LongValue`] or [`Token::LongKey`], which is harmless in a member nobody reads.
 //!
 //! ```
 //! use mender_base::json::{Scanner, Token};
@@ -12,8 +12,7 @@
 //! let mut rest: &[u8] = br#"{"id":7}"#;
 //! let mut seen = 0;
 //! while !rest.is_empty() {
-//!     let (used, token) = scanner.feed(rest, &mut text)?;
-//!     rest = &rest[used..];
+//!     let token = scanner.feed(&mut rest, &mut text)?;
 //!     seen += usize::from(token.is_some());
 //! }
 //! scanner.finish()?;
@@ -21,10 +20,12 @@
 //! # Ok::<(), mender_base::Error>(())
 //! ```
 
+use crate::text::hex_digit;
 use crate::{Error, limits};
 
-/// One element of the text. Lengths are of the text in the lent buffer.
+/// One element of the text. What a key, string or number says is in the lent buffer, [`Scanner::len`] bytes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Token {
     /// `{`
     ObjectStart,
@@ -35,23 +36,26 @@ pub enum Token {
     /// `]`
     ArrayEnd,
     /// A member's name, unescaped, valid UTF-8.
-    Key(usize),
+    Key,
     /// A string, unescaped, valid UTF-8.
-    String(usize),
+    String,
     /// A number as written.
-    Number(usize),
-    /// `true` or `false`.
-    Bool(bool),
-    /// `null`.
+    Number,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `null`
     Null,
-    /// A name, string or number that did not fit the lent buffer; its text is lost. `key` tells a name from a value.
-    TooLong {
-        /// The token was a member's name.
-        key: bool,
-    },
+    /// A member's name that did not fit the lent buffer; it is lost.
+    LongKey,
+    /// A string or number that did not fit the lent buffer; it is lost.
+    LongValue,
 }
 
+/// What may come next. From `Minus` on: where in RFC 8259's number grammar the scanner stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum Expect {
     Value,
     ValueOrArrayEnd,
@@ -61,17 +65,10 @@ enum Expect {
     CommaOrEnd,
     InString,
     Escape,
-    Hex { left: u8, value: u16 },
+    Hex,
     LowSurrogate,
     LowSurrogateU,
-    InNumber(Number),
-    InWord { word: &'static [u8], token: Token },
-    Done,
-}
-
-/// Where in RFC 8259's number grammar the scanner stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Number {
+    InWord,
     Minus,
     Zero,
     Int,
@@ -80,6 +77,7 @@ enum Number {
     ExponentStart,
     ExponentSign,
     Exponent,
+    Done,
 }
 
 /// The scanner. Copyable state of a few words; one per text.
@@ -90,10 +88,16 @@ pub struct Scanner {
     /// Bit `depth`: that level is an object.
     objects: u16,
     is_key: bool,
-    /// Length of the current text; above the lent buffer's length the text is too long.
-    len: usize,
     too_long: bool,
+    /// Length of the current text.
+    len: usize,
+    /// Digits of an escape that are still to come, and those that came.
+    hex_left: u8,
+    hex: u16,
     high_surrogate: u16,
+    /// What is left of `true`, `false` or `null`, and which it is.
+    word: &'static [u8],
+    word_token: Token,
 }
 
 impl Default for Scanner {
@@ -111,9 +115,13 @@ impl Scanner {
             depth: 0,
             objects: 0,
             is_key: false,
-            len: 0,
             too_long: false,
+            len: 0,
+            hex_left: 0,
+            hex: 0,
             high_surrogate: 0,
+            word: b"",
+            word_token: Token::Null,
         }
     }
 
@@ -123,23 +131,34 @@ impl Scanner {
         self.depth
     }
 
-    /// Takes bytes of `input` up to and including the end of the next token.
+    /// Bytes of the last key, string or number in the lent buffer.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "the length of a token's text, not of a collection")]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Cuts bytes off `input`, up to and including the end of the next token.
     ///
-    /// Returns how many bytes were used and the token, if one ended. Without a token all of `input` was used.
+    /// Returns the token, if one ended. Without a token all of `input` was used.
     /// `text` must be the same buffer from the start of a string or number to its end.
     ///
     /// # Errors
     /// [`Error::JsonSyntax`], [`Error::JsonDepth`] or [`Error::JsonText`] (escape, surrogate or UTF-8); the scanner is then of no more use.
-    pub fn feed(&mut self, input: &[u8], text: &mut [u8]) -> Result<(usize, Option<Token>), Error> {
-        let mut used: usize = 0;
-        for &byte in input {
-            let (taken, token) = self.byte(byte, text)?;
-            used = used.saturating_add(usize::from(taken));
+    #[inline(never)]
+    pub fn feed(&mut self, input: &mut &[u8], text: &mut [u8]) -> Result<Option<Token>, Error> {
+        while let Some((&byte, rest)) = input.split_first() {
+            let token = match self.number_end(byte) {
+                // The delimiter is looked at again as what it is.
+                Some(token) => return Ok(Some(token)),
+                None => self.byte(byte, text)?,
+            };
+            *input = rest;
             if token.is_some() {
-                return Ok((used, token));
+                return Ok(token);
             }
         }
-        Ok((used, None))
+        Ok(None)
     }
 
     /// Says that the text has ended.
@@ -150,122 +169,110 @@ impl Scanner {
         if self.expect == Expect::Done { Ok(()) } else { Err(Error::JsonSyntax) }
     }
 
-    fn byte(&mut self, byte: u8, text: &mut [u8]) -> Result<(bool, Option<Token>), Error> {
-        let white = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        let token = match self.expect {
-            Expect::InString => self.in_string(byte, text)?,
+    fn byte(&mut self, byte: u8, text: &mut [u8]) -> Result<Option<Token>, Error> {
+        use Expect::{Exponent, ExponentSign, ExponentStart, Fraction, Int, Minus, Point, Zero};
+        self.expect = match self.expect {
+            Expect::InString => return self.in_string(byte, text),
             Expect::Escape => self.escape(byte, text)?,
-            Expect::Hex { left, value } => self.hex(byte, left, value, text)?,
-            Expect::LowSurrogate => self.need(byte, b'\\', Expect::LowSurrogateU)?,
-            Expect::LowSurrogateU => self.need(byte, b'u', Expect::Hex { left: 4, value: 0 })?,
-            Expect::InNumber(at) => return self.in_number(at, byte, text),
-            Expect::InWord { word, token } => self.in_word(byte, word, token)?,
-            _ if white => None,
-            Expect::Value => self.value(byte, text)?,
-            Expect::ValueOrArrayEnd if byte == b']' => Some(self.close(false)?),
-            Expect::ValueOrArrayEnd => self.value(byte, text)?,
-            Expect::KeyOrObjectEnd if byte == b'}' => Some(self.close(true)?),
-            Expect::KeyOrObjectEnd | Expect::Key => {
-                self.is_key = true;
-                self.start_text();
-                self.need(byte, b'"', Expect::InString)?
+            Expect::Hex => self.hex(byte, text)?,
+            Expect::LowSurrogate if byte == b'\\' => Expect::LowSurrogateU,
+            Expect::LowSurrogateU if byte == b'u' => self.start_hex(),
+            Expect::LowSurrogate | Expect::LowSurrogateU => return Err(Error::JsonText),
+            Expect::InWord => return self.in_word(byte),
+            at @ (Minus | Zero | Int | Point | Fraction | ExponentStart | ExponentSign | Exponent) => {
+                self.put(byte, text);
+                number(at, byte).ok_or(Error::JsonSyntax)?
             }
-            Expect::Colon => self.need(byte, b':', Expect::Value)?,
-            Expect::CommaOrEnd => self.comma_or_end(byte)?,
-            Expect::Done => return Err(Error::JsonSyntax),
+            same if is_white(byte) => same,
+            Expect::ValueOrArrayEnd if byte == b']' => return self.close(Token::ArrayEnd),
+            Expect::Value | Expect::ValueOrArrayEnd => return self.value(byte, text),
+            Expect::KeyOrObjectEnd if byte == b'}' => return self.close(Token::ObjectEnd),
+            Expect::KeyOrObjectEnd | Expect::Key if byte == b'"' => self.start_text(true),
+            Expect::Colon if byte == b':' => Expect::Value,
+            Expect::CommaOrEnd => match byte {
+                b',' if self.in_object() => Expect::Key,
+                b',' => Expect::Value,
+                b'}' => return self.close(Token::ObjectEnd),
+                b']' => return self.close(Token::ArrayEnd),
+                _ => return Err(Error::JsonSyntax),
+            },
+            Expect::KeyOrObjectEnd | Expect::Key | Expect::Colon | Expect::Done => {
+                return Err(Error::JsonSyntax);
+            }
         };
-        Ok((true, token))
-    }
-
-    fn need(&mut self, byte: u8, wanted: u8, next: Expect) -> Result<Option<Token>, Error> {
-        if byte != wanted {
-            return Err(match wanted {
-                b'\\' | b'u' => Error::JsonText,
-                _ => Error::JsonSyntax,
-            });
-        }
-        self.expect = next;
         Ok(None)
     }
 
     fn value(&mut self, byte: u8, text: &mut [u8]) -> Result<Option<Token>, Error> {
-        self.is_key = false;
-        match byte {
-            b'{' => return self.open(true).map(Some),
-            b'[' => return self.open(false).map(Some),
-            b'"' => {
-                self.start_text();
-                self.expect = Expect::InString;
-            }
-            b't' => self.expect = Expect::InWord { word: b"rue", token: Token::Bool(true) },
-            b'f' => self.expect = Expect::InWord { word: b"alse", token: Token::Bool(false) },
-            b'n' => self.expect = Expect::InWord { word: b"ull", token: Token::Null },
+        self.expect = match byte {
+            b'{' => return self.open(Token::ObjectStart),
+            b'[' => return self.open(Token::ArrayStart),
+            b'"' => self.start_text(false),
+            b't' => self.start_word(b"rue", Token::True),
+            b'f' => self.start_word(b"alse", Token::False),
+            b'n' => self.start_word(b"ull", Token::Null),
             b'-' | b'0'..=b'9' => {
-                self.start_text();
+                self.start_text(false);
                 self.put(byte, text);
-                self.expect = Expect::InNumber(match byte {
-                    b'-' => Number::Minus,
-                    b'0' => Number::Zero,
-                    _ => Number::Int,
-                });
+                match byte {
+                    b'-' => Expect::Minus,
+                    b'0' => Expect::Zero,
+                    _ => Expect::Int,
+                }
             }
             _ => return Err(Error::JsonSyntax),
-        }
+        };
         Ok(None)
     }
 
-    fn open(&mut self, object: bool) -> Result<Token, Error> {
+    fn open(&mut self, token: Token) -> Result<Option<Token>, Error> {
         if self.depth >= limits::JSON_DEPTH_MAX {
             return Err(Error::JsonDepth);
         }
         self.depth = self.depth.saturating_add(1);
-        let bit = 1u16.wrapping_shl(self.depth.into());
-        if object {
+        let bit = self.bit();
+        if token == Token::ObjectStart {
             self.objects |= bit;
             self.expect = Expect::KeyOrObjectEnd;
-            Ok(Token::ObjectStart)
         } else {
             self.objects &= !bit;
             self.expect = Expect::ValueOrArrayEnd;
-            Ok(Token::ArrayStart)
         }
+        Ok(Some(token))
+    }
+
+    fn bit(&self) -> u16 {
+        1u16.wrapping_shl(self.depth.into())
     }
 
     fn in_object(&self) -> bool {
-        self.objects & 1u16.wrapping_shl(self.depth.into()) != 0
+        self.objects & self.bit() != 0
     }
 
-    fn close(&mut self, object: bool) -> Result<Token, Error> {
-        if self.depth == 0 || self.in_object() != object {
+    fn close(&mut self, token: Token) -> Result<Option<Token>, Error> {
+        if self.depth == 0 || self.in_object() != (token == Token::ObjectEnd) {
             return Err(Error::JsonSyntax);
         }
         self.depth = self.depth.saturating_sub(1);
-        self.after_value();
-        Ok(if object { Token::ObjectEnd } else { Token::ArrayEnd })
+        self.after_value(token)
     }
 
-    fn after_value(&mut self) {
+    fn after_value(&mut self, token: Token) -> Result<Option<Token>, Error> {
         self.expect = if self.depth == 0 { Expect::Done } else { Expect::CommaOrEnd };
+        Ok(Some(token))
     }
 
-    fn comma_or_end(&mut self, byte: u8) -> Result<Option<Token>, Error> {
-        match byte {
-            b',' => {
-                self.expect = if self.in_object() { Expect::Key } else { Expect::Value };
-                Ok(None)
-            }
-            b'}' => self.close(true).map(Some),
-            b']' => self.close(false).map(Some),
-            _ => Err(Error::JsonSyntax),
-        }
-    }
+    // ---- strings
 
-    fn start_text(&mut self) {
+    fn start_text(&mut self, is_key: bool) -> Expect {
+        self.is_key = is_key;
         self.len = 0;
         self.too_long = false;
         self.high_surrogate = 0;
+        Expect::InString
     }
 
+    #[inline(never)]
     fn put(&mut self, byte: u8, text: &mut [u8]) {
         if let Some(to) = text.get_mut(self.len) {
             *to = byte;
@@ -277,7 +284,7 @@ impl Scanner {
 
     fn in_string(&mut self, byte: u8, text: &mut [u8]) -> Result<Option<Token>, Error> {
         match byte {
-            b'"' => return self.end_string(text).map(Some),
+            b'"' => return self.end_string(text),
             b'\\' => self.expect = Expect::Escape,
             0..=0x1f => return Err(Error::JsonText),
             _ => self.put(byte, text),
@@ -285,23 +292,18 @@ impl Scanner {
         Ok(None)
     }
 
-    fn end_string(&mut self, text: &[u8]) -> Result<Token, Error> {
-        if self.is_key {
-            self.expect = Expect::Colon;
-        } else {
-            self.after_value();
-        }
-        if self.too_long {
-            return Ok(Token::TooLong { key: self.is_key });
-        }
-        let written = text.get(..self.len).ok_or(Error::JsonText)?;
-        if core::str::from_utf8(written).is_err() {
+    fn end_string(&mut self, text: &[u8]) -> Result<Option<Token>, Error> {
+        if !self.too_long && core::str::from_utf8(text.get(..self.len).unwrap_or_default()).is_err() {
             return Err(Error::JsonText);
         }
-        Ok(if self.is_key { Token::Key(self.len) } else { Token::String(self.len) })
+        if self.is_key {
+            self.expect = Expect::Colon;
+            return Ok(Some(if self.too_long { Token::LongKey } else { Token::Key }));
+        }
+        self.after_value(if self.too_long { Token::LongValue } else { Token::String })
     }
 
-    fn escape(&mut self, byte: u8, text: &mut [u8]) -> Result<Option<Token>, Error> {
+    fn escape(&mut self, byte: u8, text: &mut [u8]) -> Result<Expect, Error> {
         let plain = match byte {
             b'"' | b'\\' | b'/' => byte,
             b'b' => 8,
@@ -309,92 +311,109 @@ impl Scanner {
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
-            b'u' => {
-                self.expect = Expect::Hex { left: 4, value: 0 };
-                return Ok(None);
-            }
+            b'u' => return Ok(self.start_hex()),
             _ => return Err(Error::JsonText),
         };
         self.put(plain, text);
-        self.expect = Expect::InString;
-        Ok(None)
+        Ok(Expect::InString)
     }
 
-    fn hex(&mut self, byte: u8, left: u8, value: u16, text: &mut [u8]) -> Result<Option<Token>, Error> {
-        let digit = match byte {
-            b'0'..=b'9' => byte.wrapping_sub(b'0'),
-            b'a'..=b'f' => byte.wrapping_sub(b'a').wrapping_add(10),
-            b'A'..=b'F' => byte.wrapping_sub(b'A').wrapping_add(10),
-            _ => return Err(Error::JsonText),
-        };
-        let value = value.wrapping_shl(4) | u16::from(digit);
-        if left > 1 {
-            self.expect = Expect::Hex { left: left.wrapping_sub(1), value };
-            return Ok(None);
+    fn start_hex(&mut self) -> Expect {
+        self.hex_left = 4;
+        Expect::Hex
+    }
+
+    fn hex(&mut self, byte: u8, text: &mut [u8]) -> Result<Expect, Error> {
+        let digit = hex_digit(byte).ok_or(Error::JsonText)?;
+        self.hex = self.hex.wrapping_shl(4) | u16::from(digit);
+        self.hex_left = self.hex_left.saturating_sub(1);
+        if self.hex_left > 0 {
+            return Ok(Expect::Hex);
         }
-        self.expect = Expect::InString;
-        let high = self.high_surrogate;
-        let code = match (value, high) {
+        let high = core::mem::take(&mut self.high_surrogate);
+        let code = match (self.hex, high) {
             (0xd800..=0xdbff, 0) => {
-                self.high_surrogate = value;
-                self.expect = Expect::LowSurrogate;
-                return Ok(None);
+                self.high_surrogate = self.hex;
+                return Ok(Expect::LowSurrogate);
             }
             (0xdc00..=0xdfff, 0xd800..=0xdbff) => {
-                let (h, l) = (u32::from(high & 0x3ff), u32::from(value & 0x3ff));
+                let (h, l) = (u32::from(high & 0x3ff), u32::from(self.hex & 0x3ff));
                 0x1_0000u32.wrapping_add(h.wrapping_shl(10) | l)
             }
-            (_, 0) => u32::from(value),
+            // A low surrogate alone: UTF-8 does not have it.
+            (0xdc00..=0xdfff, _) => return Err(Error::JsonText),
+            (_, 0) => self.hex.into(),
             _ => return Err(Error::JsonText),
         };
-        self.high_surrogate = 0;
-        let c = char::from_u32(code).ok_or(Error::JsonText)?;
-        for b in c.encode_utf8(&mut [0; 4]).bytes() {
-            self.put(b, text);
-        }
-        Ok(None)
+        self.put_code(code, text);
+        Ok(Expect::InString)
     }
 
-    fn in_word(&mut self, byte: u8, word: &'static [u8], token: Token) -> Result<Option<Token>, Error> {
-        match word.split_first() {
+    /// Puts a character in UTF-8 (RFC 3629 §3). `code` is no surrogate and below 0x11_0000.
+    fn put_code(&mut self, code: u32, text: &mut [u8]) {
+        // Bits that the first byte holds no more, and its mark.
+        let (mut shift, mark) = match code {
+            0..0x80 => (0, 0),
+            0x80..0x800 => (6, 0xc0),
+            0x800..0x1_0000 => (12, 0xe0),
+            _ => (18, 0xf0),
+        };
+        let [first, ..] = code.wrapping_shr(shift).to_le_bytes();
+        self.put(first | mark, text);
+        while shift > 0 {
+            shift = shift.saturating_sub(6);
+            let [next, ..] = code.wrapping_shr(shift).to_le_bytes();
+            self.put(next & 0x3f | 0x80, text);
+        }
+    }
+
+    // ---- words and numbers
+
+    fn start_word(&mut self, word: &'static [u8], token: Token) -> Expect {
+        (self.word, self.word_token) = (word, token);
+        Expect::InWord
+    }
+
+    fn in_word(&mut self, byte: u8) -> Result<Option<Token>, Error> {
+        match self.word.split_first() {
             Some((first, rest)) if *first == byte => {
-                if rest.is_empty() {
-                    self.after_value();
-                    return Ok(Some(token));
-                }
-                self.expect = Expect::InWord { word: rest, token };
-                Ok(None)
+                self.word = rest;
+                if rest.is_empty() { self.after_value(self.word_token) } else { Ok(None) }
             }
             _ => Err(Error::JsonSyntax),
         }
     }
 
-    fn in_number(&mut self, at: Number, byte: u8, text: &mut [u8]) -> Result<(bool, Option<Token>), Error> {
-        use Number::{Exponent, ExponentSign, ExponentStart, Fraction, Int, Minus, Point, Zero};
-        let next = match (at, byte) {
-            (Minus, b'0') => Zero,
-            (Minus, b'1'..=b'9') | (Int, b'0'..=b'9') => Int,
-            (Zero | Int, b'.') => Point,
-            (Point | Fraction, b'0'..=b'9') => Fraction,
-            (Zero | Int | Fraction, b'e' | b'E') => ExponentStart,
-            (ExponentStart, b'+' | b'-') => ExponentSign,
-            (ExponentStart | ExponentSign | Exponent, b'0'..=b'9') => Exponent,
-            (Zero | Int | Fraction | Exponent, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') => {
-                self.after_value();
-                let token =
-                    if self.too_long { Token::TooLong { key: false } } else { Token::Number(self.len) };
-                // The delimiter is looked at again as what it is.
-                return Ok((false, Some(token)));
-            }
-            _ => return Err(Error::JsonSyntax),
-        };
-        self.put(byte, text);
-        self.expect = Expect::InNumber(next);
-        Ok((true, None))
+    /// The number that ends before `byte`, if one does.
+    fn number_end(&mut self, byte: u8) -> Option<Token> {
+        let may_end = matches!(self.expect, Expect::Zero | Expect::Int | Expect::Fraction | Expect::Exponent);
+        if may_end && (is_white(byte) || matches!(byte, b',' | b'}' | b']')) {
+            return self.after_value(if self.too_long { Token::LongValue } else { Token::Number }).ok()?;
+        }
+        None
     }
 }
 
-/// The text of a [`Token::Key`] or [`Token::String`] of length `len` in the lent buffer.
+const fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Where in a number the scanner stands after `byte`; `None` when that cannot come `at` this place.
+fn number(at: Expect, byte: u8) -> Option<Expect> {
+    use Expect::{Exponent, ExponentSign, ExponentStart, Fraction, Int, Minus, Point, Zero};
+    Some(match (byte, at) {
+        (b'0', Minus) => Zero,
+        (b'0'..=b'9', Minus | Int) => Int,
+        (b'0'..=b'9', Point | Fraction) => Fraction,
+        (b'0'..=b'9', ExponentStart | ExponentSign | Exponent) => Exponent,
+        (b'.', Zero | Int) => Point,
+        (b'e' | b'E', Zero | Int | Fraction) => ExponentStart,
+        (b'+' | b'-', ExponentStart) => ExponentSign,
+        _ => return None,
+    })
+}
+
+/// The text of a [`Token::Key`], [`Token::String`] or [`Token::Number`] of length `len` in the lent buffer.
 #[must_use]
 pub fn text_of(text: &[u8], len: usize) -> &str {
     // The scanner has checked the bytes; a foreign buffer yields an empty text.
