@@ -95,9 +95,9 @@ enum PayloadType {
 }
 
 /// Reader of the JSON texts, one after the other.
+#[repr(C)]
 pub(crate) struct Header {
     document: Document,
-    scanner: Scanner,
     begun: bool,
     member: Member,
     /// Bit of each member of the current text that was there.
@@ -107,13 +107,14 @@ pub(crate) struct Header {
     payload_type: PayloadType,
     has_name: bool,
     has_device_type: bool,
-    key: Key,
-    key_len: usize,
     /// A single value was handed out as [`Note::Depends`]; its end is still to be.
     end_due: bool,
     note: Option<Note>,
     provides: u8,
     depends: u8,
+    key: Key,
+    key_len: usize,
+    scanner: Scanner,
 }
 
 const _: () = assert!(limits::NAME_MAX == limits::PAIR_VALUE_MAX, "`plain` serves both");

@@ -17,14 +17,16 @@ struct File {
 }
 
 /// What the manifest lists, and which of it was delivered.
+#[repr(C)]
 pub(crate) struct Manifest {
-    files: [File; limits::FILES_MAX],
     count: u8,
+    has_version: bool,
+    has_header: bool,
     /// Bit of each file that was begun.
     delivered: u16,
-    has_version: bool,
-    header: Option<Sha256>,
     line_len: u16,
+    header: Sha256,
+    files: [File; limits::FILES_MAX],
 }
 
 const LINE_MAX: usize = 64 + 2 + DIRECTORY.len() + limits::FILE_NAME_MAX;
@@ -37,7 +39,8 @@ impl Manifest {
             count: 0,
             delivered: 0,
             has_version: false,
-            header: None,
+            has_header: false,
+            header: [0; 32],
             line_len: 0,
         }
     }
@@ -67,8 +70,14 @@ impl Manifest {
         let (hash, name) = parse(line).ok_or(Error::Manifest)?;
         let name = match Member::named(name) {
             Ok(Member::Version) => return self.version(hash == *version),
-            Ok(Member::Header) if self.header.replace(hash).is_some() => return Err(Error::ManifestTwice),
-            Ok(Member::Header) => return Ok(()),
+            Ok(Member::Header) => {
+                self.header = hash;
+                return if core::mem::replace(&mut self.has_header, true) {
+                    Err(Error::ManifestTwice)
+                } else {
+                    Ok(())
+                };
+            }
             Err(Error::MemberUnknown) => name.strip_prefix(DIRECTORY).filter(|name| is_file_name(name)),
             Err(error) => return Err(error),
             Ok(_) => None,
@@ -84,13 +93,13 @@ impl Manifest {
     }
 
     fn version(&mut self, same: bool) -> Result<(), Error> {
-        if self.has_version {
+        if core::mem::replace(&mut self.has_version, true) {
             return Err(Error::ManifestTwice);
         }
-        self.has_version = true;
         if same { Ok(()) } else { Err(Error::VersionHash) }
     }
 
+    #[inline(never)]
     fn listed(&self) -> &[File] {
         self.files.get(..self.count.into()).unwrap_or_default()
     }
@@ -102,13 +111,13 @@ impl Manifest {
     /// The manifest has ended.
     pub(crate) fn end(&self) -> Result<(), Error> {
         // Go's reader would ignore a last line without its line feed.
-        let whole = self.line_len == 0 && self.has_version && self.header.is_some();
+        let whole = self.line_len == 0 && self.has_version && self.has_header;
         if whole { Ok(()) } else { Err(Error::Manifest) }
     }
 
     /// The header's hash is the one listed.
     pub(crate) fn is_header(&self, hash: &Sha256) -> bool {
-        self.header.as_ref() == Some(hash)
+        self.has_header && self.header == *hash
     }
 
     /// A payload file of that name begins: its place in the manifest.
@@ -164,5 +173,5 @@ fn lower_hex(byte: u8) -> Option<u8> {
 /// `^[\w\-.,]+$` in ASCII, other than the two names every directory has; short enough for [`limits::FILE_NAME_MAX`].
 fn is_file_name(name: &[u8]) -> bool {
     let fits = !name.is_empty() && name.len() <= limits::FILE_NAME_MAX && name != b"." && name != b"..";
-    fits && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.,".contains(byte))
+    fits && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b','))
 }

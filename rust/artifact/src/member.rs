@@ -32,7 +32,7 @@ const SUFFIXES: [(&[u8], Error); 3] =
 impl Member {
     /// The member of exactly that name, if the reader can read it.
     pub(crate) fn named(name: &[u8]) -> Result<Self, Error> {
-        for (stem, member) in NAMES {
+        for &(stem, member) in &NAMES {
             let Some(suffix) = name.strip_prefix(stem) else { continue };
             match member {
                 Self::Augment => return Err(Error::Augmented),

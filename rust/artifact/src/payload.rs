@@ -6,11 +6,12 @@ use mender_base::Error;
 use mender_base::sha256::{Hasher, Sha256};
 
 /// The payload file that is being read.
+#[repr(C)]
 pub(crate) struct Payload {
-    /// Its place in the manifest.
-    place: usize,
     /// Files that were begun.
     count: u8,
+    /// Its place in the manifest.
+    place: usize,
     /// Bytes of the file that were taken.
     offset: u32,
 }

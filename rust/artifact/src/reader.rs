@@ -35,8 +35,30 @@ enum Stage {
     Header,
     Data,
     End,
-    Failed(Error),
+    /// [`Reader::error`] says why.
+    Failed,
 }
+
+/// Which member may come after which, and how long it may be.
+struct Row {
+    after: Stage,
+    member: Member,
+    stage: Stage,
+    limit: u32,
+}
+
+const fn row(after: Stage, member: Member, stage: Stage, limit: u32) -> Row {
+    Row { after, member, stage, limit }
+}
+
+const ORDER: [Row; 6] = [
+    row(Stage::Start, Member::Version, Stage::Version, limits::VERSION_MAX),
+    row(Stage::Version, Member::Manifest, Stage::Manifest, limits::MANIFEST_MAX),
+    row(Stage::Manifest, Member::Signature, Stage::Signature, limits::SIGNATURE_MAX),
+    row(Stage::Manifest, Member::Header, Stage::Header, limits::HEADER_TAR_MAX),
+    row(Stage::Trusted, Member::Header, Stage::Header, limits::HEADER_TAR_MAX),
+    row(Stage::Header, Member::Data, Stage::Data, u32::MAX),
+];
 
 /// The entries of `header.tar` in their order; the last one may be left out.
 const HEADER_ENTRIES: [(&[u8], Document); 3] = [
@@ -46,26 +68,29 @@ const HEADER_ENTRIES: [(&[u8], Document); 3] = [
 ];
 
 /// The reader of one artifact. See the [crate] for how to drive it.
+#[repr(C)]
 pub struct Reader<H: Hasher> {
     stage: Stage,
+    /// The verdict in [`Stage::Failed`].
+    error: Error,
     unsigned: Unsigned,
+    /// Entries of `header.tar` that were begun.
+    header_entries: u8,
+    /// The current entry of `header.tar` is a JSON text.
+    in_text: bool,
+    /// What was come upon.
+    note: Option<Note>,
     outer: Level,
     inner: Level,
+    payload: Payload,
     tar: tar::Header,
+    signature: Signature,
+    header: Header,
     /// Of the member or payload file that is being read.
     hash: H,
     /// Of the last whole member before the header: `version`, then the manifest.
     digest: Sha256,
     manifest: Manifest,
-    signature: Signature,
-    header: Header,
-    /// Entries of `header.tar` that were begun.
-    header_entries: u8,
-    /// The current entry of `header.tar` is a JSON text.
-    in_text: bool,
-    payload: Payload,
-    /// What was come upon.
-    note: Option<Note>,
     scratch: Scratch,
 }
 
@@ -75,6 +100,7 @@ impl<H: Hasher> Reader<H> {
     pub fn new(unsigned: Unsigned) -> Self {
         Self {
             stage: Stage::Start,
+            error: Error::Internal,
             unsigned,
             outer: Level::new(),
             inner: Level::new(),
@@ -102,8 +128,8 @@ impl<H: Hasher> Reader<H> {
     /// Any of the artifact's (12xx) or of its JSON texts (11xx): the artifact is to be refused, and every later call says so again.
     /// [`Error::Internal`] when the answer to [`Piece::Signature`] is due.
     pub fn feed<'s, 'i>(&'s mut self, input: &'i [u8]) -> Result<(usize, Option<Piece<'s, 'i>>), Error> {
-        if let Stage::Failed(error) = self.stage {
-            return Err(error);
+        if self.stage == Stage::Failed {
+            return Err(self.error);
         }
         // Nearly all of an artifact is payload: this is what the general way below would find, in a tenth of the steps.
         if self.stage == Stage::Data && self.inner.is_in_entry() {
@@ -117,8 +143,7 @@ impl<H: Hasher> Reader<H> {
         while !rest.is_empty() {
             let before = rest;
             if let Err(error) = self.step(&mut rest) {
-                self.stage = Stage::Failed(error);
-                return Err(error);
+                return Err(self.fail(error));
             }
             if let Some(note) = self.note.take() {
                 let used = input.len().saturating_sub(rest.len());
@@ -151,13 +176,17 @@ impl<H: Hasher> Reader<H> {
     /// # Errors
     /// [`Error::SignatureWrong`] for `false`; [`Error::Internal`] when nobody asked.
     pub fn signature(&mut self, good: bool) -> Result<(), Error> {
-        let (stage, result) = match (self.stage, good) {
-            (Stage::Verdict, true) => (Stage::Trusted, Ok(())),
-            (Stage::Verdict, false) => (Stage::Failed(Error::SignatureWrong), Err(Error::SignatureWrong)),
-            (stage, _) => (stage, Err(Error::Internal)),
-        };
-        self.stage = stage;
-        result
+        if self.stage != Stage::Verdict {
+            return Err(Error::Internal);
+        }
+        self.stage = Stage::Trusted;
+        if good { Ok(()) } else { Err(self.fail(Error::SignatureWrong)) }
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.stage = Stage::Failed;
+        self.error = error;
+        error
     }
 
     /// Says that the input has ended.
@@ -167,7 +196,7 @@ impl<H: Hasher> Reader<H> {
     pub fn finish(&self) -> Result<(), Error> {
         match self.stage {
             Stage::End => Ok(()),
-            Stage::Failed(error) => Err(error),
+            Stage::Failed => Err(self.error),
             Stage::Start
             | Stage::Version
             | Stage::Manifest
@@ -223,6 +252,7 @@ impl<H: Hasher> Reader<H> {
         Ok(())
     }
 
+    #[inline(never)]
     fn step(&mut self, input: &mut &[u8]) -> Result<(), Error> {
         if self.stage == Stage::Verdict {
             return Err(Error::Internal);
@@ -240,7 +270,7 @@ impl<H: Hasher> Reader<H> {
                     self.hash.update(data.get(..used).unwrap_or_default());
                 }
                 self.outer.consume(used);
-                *input = input.get(used..).unwrap_or_default();
+                tar::skip(input, used);
                 Ok(())
             }
             Step::EntryEnd => self.member_end(),
@@ -249,29 +279,24 @@ impl<H: Hasher> Reader<H> {
     }
 
     fn member_start(&mut self) -> Result<(), Error> {
-        let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
+        let name = self.tar.name(self.scratch.bytes());
         let member = Member::named(name)?;
-        let (stage, limit) = match (self.stage, member) {
-            (Stage::Start, Member::Version) => (Stage::Version, limits::VERSION_MAX),
-            (Stage::Version, Member::Manifest) => (Stage::Manifest, limits::MANIFEST_MAX),
-            (Stage::Manifest, Member::Signature) => (Stage::Signature, limits::SIGNATURE_MAX),
-            (Stage::Manifest, Member::Header) if self.unsigned == Unsigned::Refuse => {
-                return Err(Error::SignatureMissing);
-            }
-            (Stage::Manifest | Stage::Trusted, Member::Header) => (Stage::Header, limits::HEADER_TAR_MAX),
-            (Stage::Header, Member::Data) => (Stage::Data, u32::MAX),
-            _ => return Err(Error::MemberOrder),
-        };
-        if self.outer.left() > limit {
+        let row = ORDER.iter().find(|row| row.after == self.stage && row.member == member);
+        let row = row.ok_or(Error::MemberOrder)?;
+        let unsigned = self.stage == Stage::Manifest && row.stage == Stage::Header;
+        if unsigned && self.unsigned == Unsigned::Refuse {
+            return Err(Error::SignatureMissing);
+        }
+        if self.outer.left() > row.limit {
             return Err(Error::MemberSize);
         }
-        if self.stage == Stage::Manifest && stage == Stage::Header {
+        if unsigned {
             self.note = Some(Note::Unsigned);
         }
-        self.stage = stage;
+        self.stage = row.stage;
         self.inner = Level::new();
         self.tar.restart();
-        self.hash = H::new();
+        self.hash.restart();
         Ok(())
     }
 
@@ -285,7 +310,7 @@ impl<H: Hasher> Reader<H> {
             Stage::Signature => self.signature.feed(core::mem::take(data), self.scratch.all()),
             // An inflater would stand here, between the member and the archive in it.
             Stage::Header | Stage::Data => self.archive(data),
-            Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed(_) => {
+            Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed => {
                 Err(Error::Internal)
             }
         }
@@ -322,7 +347,7 @@ impl<H: Hasher> Reader<H> {
     }
 
     fn header_entry_start(&mut self) -> Result<(), Error> {
-        let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
+        let name = self.tar.name(self.scratch.bytes());
         let Some(place) = HEADER_ENTRIES.iter().position(|(known, _)| *known == name) else {
             let script = name.starts_with(b"scripts/");
             return Err(if script { Error::StateScripts } else { Error::MemberUnknown });
@@ -360,7 +385,7 @@ impl<H: Hasher> Reader<H> {
         }
         let used = text.len().saturating_sub(rest.len());
         self.inner.consume(used);
-        *data = data.get(used..).unwrap_or_default();
+        tar::skip(data, used);
         Ok(())
     }
 
@@ -376,8 +401,8 @@ impl<H: Hasher> Reader<H> {
         if self.header.is_empty_payload() {
             return Err(Error::EmptyPayload);
         }
-        let name = self.scratch.bytes().get(..self.tar.name_len()).unwrap_or_default();
-        self.hash = H::new();
+        let name = self.tar.name(self.scratch.bytes());
+        self.hash.restart();
         self.payload.begin::<H>(&mut self.manifest, name)?;
         self.say(Note::FileStart)
     }
@@ -386,15 +411,9 @@ impl<H: Hasher> Reader<H> {
     fn member_end(&mut self) -> Result<(), Error> {
         let hash = self.hash.clone().finish();
         match self.stage {
-            Stage::Version => {
-                self.header.end()?;
+            Stage::Version | Stage::Manifest => {
                 self.digest = hash;
-                Ok(())
-            }
-            Stage::Manifest => {
-                self.manifest.end()?;
-                self.digest = hash;
-                Ok(())
+                if self.stage == Stage::Version { self.header.end() } else { self.manifest.end() }
             }
             Stage::Signature => {
                 self.signature.end()?;
@@ -406,7 +425,7 @@ impl<H: Hasher> Reader<H> {
             Stage::Header if self.manifest.is_header(&hash) => self.say(Note::HeaderEnd),
             Stage::Header => Err(Error::HeaderHash),
             Stage::Data => Ok(()),
-            Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed(_) => {
+            Stage::Start | Stage::Verdict | Stage::Trusted | Stage::End | Stage::Failed => {
                 Err(Error::Internal)
             }
         }

@@ -42,13 +42,14 @@ enum At {
 }
 
 /// A position in one archive.
+#[repr(C)]
 pub(crate) struct Level {
     at: At,
+    /// The last block was the first half of the end marker.
+    half_ended: bool,
     /// Content of the current entry that is still to come; after the end marker, zeros that may.
     left: u32,
     padding: u32,
-    /// The last block was the first half of the end marker.
-    half_ended: bool,
 }
 
 impl Level {
@@ -183,10 +184,16 @@ fn first(input: &[u8], max: u32) -> &[u8] {
 }
 
 /// Cuts the first `max` bytes, or all, off `input`.
+#[inline(never)]
 pub(crate) fn take<'i>(input: &mut &'i [u8], max: u32) -> &'i [u8] {
     let taken = first(input, max);
     *input = input.get(taken.len()..).unwrap_or_default();
     taken
+}
+
+/// Cuts the first `n` bytes off `input`.
+pub(crate) fn skip(input: &mut &[u8], n: usize) {
+    take(input, u32::try_from(n).unwrap_or(u32::MAX));
 }
 
 fn less(left: u32, n: usize) -> u32 {
@@ -220,21 +227,21 @@ const FIELDS: [(u16, Field); 11] = [
     (BLOCK, Field::Other),
 ];
 
-const POSIX_MAGIC: &[u8; 8] = b"ustar\x0000";
-const GNU_MAGIC: &[u8; 8] = b"ustar  \0";
+const POSIX_MAGIC: u64 = u64::from_be_bytes(*b"ustar\x0000");
+const GNU_MAGIC: u64 = u64::from_be_bytes(*b"ustar  \0");
 
 /// The header block that is being read. One serves all levels: an inner header lies within the content of an outer entry.
+#[repr(C)]
 pub(crate) struct Header {
+    kind: u8,
+    has_prefix: bool,
+    name_ended: bool,
     at: u16,
     sum: u32,
     size: Octal,
     checksum: Octal,
-    kind: u8,
-    /// How many bytes of the magic fitted.
-    posix: u8,
-    gnu: u8,
-    has_prefix: bool,
-    name_open: bool,
+    /// Its last 8 bytes.
+    magic: u64,
     name_len: usize,
     pax: Pax,
 }
@@ -247,10 +254,9 @@ impl Header {
             size: Octal::new(),
             checksum: Octal::new(),
             kind: 0,
-            posix: 0,
-            gnu: 0,
+            magic: 0,
             has_prefix: false,
-            name_open: true,
+            name_ended: false,
             name_len: 0,
             pax: Pax::new(),
         }
@@ -261,17 +267,23 @@ impl Header {
         self.name_len
     }
 
+    /// The name of the entry, in the buffer that was lent for it.
+    #[inline(never)]
+    pub(crate) fn name<'n>(&self, lent: &'n [u8]) -> &'n [u8] {
+        lent.get(..self.name_len).unwrap_or_default()
+    }
+
     /// Ready for the next block. A name from an extended header stays.
     pub(crate) fn restart(&mut self) {
         let named = self.pax.due && self.pax.named;
         let name_len = if named { self.name_len } else { 0 };
         let pax = core::mem::replace(&mut self.pax, Pax::new());
-        *self = Self { name_open: !named, name_len, pax, ..Self::new() };
+        *self = Self { name_ended: named, name_len, pax, ..Self::new() };
     }
 
     /// Takes bytes up to the end of the block; whether it is whole.
     fn feed(&mut self, input: &mut &[u8], name: &mut [u8]) -> bool {
-        for (end, field) in FIELDS {
+        for &(end, field) in &FIELDS {
             if self.at >= end {
                 continue;
             }
@@ -286,34 +298,27 @@ impl Header {
     }
 
     fn fields(&mut self, field: Field, now: &[u8], name: &mut [u8]) {
-        if field == Field::Checksum {
-            // It is summed as spaces.
-            now.iter().for_each(|byte| self.checksum.push(*byte));
-            self.sum = now.iter().fold(self.sum, |sum, _| sum.wrapping_add(0x20));
-            return;
-        }
-        self.sum = now.iter().fold(self.sum, |sum, byte| sum.wrapping_add(u32::from(*byte)));
         for byte in now {
             match field {
-                Field::Name => self.name(*byte, name),
+                Field::Name => self.name_byte(*byte, name),
                 Field::Size => self.size.push(*byte),
-                Field::Kind => self.kind = *byte,
-                Field::Magic => {
-                    let fits = |magic: &[u8; 8], n: u8| {
-                        n.saturating_add(u8::from(magic.get(usize::from(n)) == Some(byte)))
-                    };
-                    // One that missed a byte stays behind for good: its next byte is compared with a later one.
-                    (self.posix, self.gnu) = (fits(POSIX_MAGIC, self.posix), fits(GNU_MAGIC, self.gnu));
+                Field::Checksum => {
+                    self.checksum.push(*byte);
+                    // It is summed as spaces.
+                    self.sum = self.sum.wrapping_add(0x20).wrapping_sub(u32::from(*byte));
                 }
+                Field::Kind => self.kind = *byte,
+                Field::Magic => self.magic = self.magic.wrapping_shl(8) | u64::from(*byte),
                 Field::Prefix => self.has_prefix = *byte != 0,
-                Field::Checksum | Field::Other => return,
+                Field::Other => {}
             }
+            self.sum = self.sum.wrapping_add(u32::from(*byte));
         }
     }
 
-    fn name(&mut self, byte: u8, name: &mut [u8]) {
-        self.name_open &= byte != 0;
-        if self.name_open
+    fn name_byte(&mut self, byte: u8, name: &mut [u8]) {
+        self.name_ended |= byte == 0;
+        if !self.name_ended
             && let Some(to) = name.get_mut(self.name_len)
         {
             *to = byte;
@@ -330,7 +335,7 @@ impl Header {
         if self.checksum.value() != Some(self.sum) {
             return Err(Error::TarChecksum);
         }
-        if self.posix < 8 && self.gnu < 8 {
+        if self.magic != POSIX_MAGIC && self.magic != GNU_MAGIC {
             return Err(Error::TarMagic);
         }
         if self.has_prefix {
@@ -396,23 +401,16 @@ struct Pax {
     named: bool,
     part: Part,
     /// Bytes of the record that are still to come; while its length is read, that number.
-    left: u16,
-    length_digits: u16,
-    key: [u8; 4],
-    key_len: u8,
+    left: u32,
+    length_digits: u32,
+    /// The last four bytes of the key.
+    key: u32,
+    key_len: u32,
 }
 
 impl Pax {
     const fn new() -> Self {
-        Self {
-            due: false,
-            named: false,
-            part: Part::Length,
-            left: 0,
-            length_digits: 0,
-            key: [0; 4],
-            key_len: 0,
-        }
+        Self { due: false, named: false, part: Part::Length, left: 0, length_digits: 0, key: 0, key_len: 0 }
     }
 
     fn begin(&mut self) {
@@ -432,10 +430,8 @@ impl Pax {
         match self.part {
             Part::Key if byte == b'=' => self.part = self.value_of_key(name_len)?,
             Part::Key => {
-                if let Some(to) = self.key.get_mut(usize::from(self.key_len)) {
-                    *to = byte;
-                }
-                self.key_len = self.key_len.saturating_add(1);
+                self.key = self.key.wrapping_shl(8) | u32::from(byte);
+                self.key_len = self.key_len.wrapping_add(1);
             }
             Part::Path => {
                 let name = name.get_mut(..limits::FILE_NAME_MAX).unwrap_or_default();
@@ -451,27 +447,26 @@ impl Pax {
     fn length(&mut self, byte: u8) -> Option<()> {
         if byte == b' ' {
             // What is left is at least a key of one byte, `=` and the line feed.
-            let head = self.length_digits.checked_add(1)?;
+            let head = self.length_digits.wrapping_add(1);
             self.left = self.left.checked_sub(head).filter(|left| *left >= 3)?;
             (self.part, self.key_len) = (Part::Key, 0);
             return Some(());
         }
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        self.left = self.left.checked_mul(10)?.checked_add(digit.into())?;
-        self.length_digits = self.length_digits.checked_add(1)?;
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10 && self.left <= limits::PAX_MAX)?;
+        self.left = self.left.wrapping_mul(10).wrapping_add(digit.into());
+        self.length_digits = self.length_digits.wrapping_add(1);
         Some(())
     }
 
     fn value_of_key(&mut self, name_len: &mut usize) -> Result<Part, Error> {
-        let key = self.key.get(..self.key_len.into()).unwrap_or_default();
-        match key {
-            b"path" if !self.named => {
+        match (self.key_len, self.key.to_be_bytes()) {
+            (4, [b'p', b'a', b't', b'h']) if !self.named => {
                 self.named = true;
                 *name_len = 0;
                 Ok(Part::Path)
             }
             // A second path has no right order. Sizes are only written above 8 GiB.
-            b"path" | b"size" => Err(Error::TarPax),
+            (4, [b'p', b'a', b't', b'h'] | [b's', b'i', b'z', b'e']) => Err(Error::TarPax),
             _ => Ok(Part::Other),
         }
     }

@@ -82,22 +82,23 @@ enum Expect {
 
 /// The scanner. Copyable state of a few words; one per text.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Scanner {
     expect: Expect,
     depth: u8,
-    /// Bit `depth`: that level is an object.
-    objects: u16,
     is_key: bool,
     too_long: bool,
-    /// Length of the current text.
-    len: usize,
     /// Digits of an escape that are still to come, and those that came.
     hex_left: u8,
+    word_token: Token,
+    /// Bit `depth`: that level is an object.
+    objects: u16,
     hex: u16,
     high_surrogate: u16,
+    /// Length of the current text.
+    len: usize,
     /// What is left of `true`, `false` or `null`, and which it is.
     word: &'static [u8],
-    word_token: Token,
 }
 
 impl Default for Scanner {

@@ -10,6 +10,10 @@ pub type Sha256 = [u8; 32];
 pub trait Hasher: Clone {
     /// An empty hash.
     fn new() -> Self;
+    /// Empties it.
+    fn restart(&mut self) {
+        *self = Self::new();
+    }
     /// Adds `data`.
     fn update(&mut self, data: &[u8]);
     /// The hash of all that was added.
@@ -26,11 +30,12 @@ pub fn digest<H: Hasher>(data: &[u8]) -> Sha256 {
 
 /// SHA-256 by the `sha2` crate's block function. Whole blocks are hashed where they lie; only the ends are copied.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Soft {
-    state: [u32; 8],
-    total: u64,
-    tail: [u8; 64],
     tail_len: usize,
+    total: u64,
+    state: [u32; 8],
+    tail: [u8; 64],
 }
 
 const START: [u32; 8] =
@@ -57,6 +62,12 @@ impl Soft {
 impl Hasher for Soft {
     fn new() -> Self {
         Self { state: START, total: 0, tail: [0; 64], tail_len: 0 }
+    }
+
+    #[inline(never)]
+    fn restart(&mut self) {
+        // What is in the tail is never looked at beyond its length.
+        (self.state, self.total, self.tail_len) = (START, 0, 0);
     }
 
     fn update(&mut self, mut data: &[u8]) {

@@ -23,20 +23,28 @@ pub fn assign(t: &mut TextView, s: &str) -> bool {
     t.push_str(s).is_ok()
 }
 
-/// The `n`th of texts that each end with NUL, with its NUL; empty past the last. One string and no table of pointers: 8 bytes less a text.
+/// The `n`th of texts that each end with NUL, with its NUL; empty past the last. One string and no table of pointers saves 8 bytes a text.
 #[inline(never)]
-pub(crate) fn nth_for_c(texts: &'static str, n: usize) -> &'static CStr {
+fn nth_and_nul(texts: &'static str, n: usize) -> &'static [u8] {
+    let len = |rest: &[u8]| rest.iter().take_while(|byte| **byte != 0).count().saturating_add(1);
     let mut rest = texts.as_bytes();
     for _ in 0..n {
-        let len = CStr::from_bytes_until_nul(rest).map_or(rest.len(), |text| text.to_bytes_with_nul().len());
-        rest = rest.get(len..).unwrap_or_default();
+        rest = rest.get(len(rest)..).unwrap_or_default();
     }
-    CStr::from_bytes_until_nul(rest).unwrap_or_default()
+    rest.get(..len(rest)).unwrap_or_default()
 }
 
-/// The same without its NUL.
+/// That text for Rust.
 pub(crate) fn nth(texts: &'static str, n: usize) -> &'static str {
-    nth_for_c(texts, n).to_str().unwrap_or_default()
+    match nth_and_nul(texts, n).split_last() {
+        Some((_nul, text)) => core::str::from_utf8(text).unwrap_or_default(),
+        None => "",
+    }
+}
+
+/// That text for C.
+pub(crate) fn nth_for_c(texts: &'static str, n: usize) -> &'static CStr {
+    CStr::from_bytes_with_nul(nth_and_nul(texts, n)).unwrap_or_default()
 }
 
 /// Decimal digits of a number, at most 20.

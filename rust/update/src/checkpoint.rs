@@ -66,21 +66,12 @@ mod flag {
 
 /// The client's state across restarts: one record.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Checkpoint {
     /// How far the deployment has come.
     pub phase: Phase,
-    /// The deployment's id; empty in [`Phase::Idle`].
-    pub id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
-    /// Provides, the artifact's name among them.
-    pub provides: Provides,
     /// What is being installed.
     pub kind: Kind,
-    /// Its payload type; empty for none.
-    pub payload_type: Text<{ limits::PAYLOAD_TYPE_MAX }>,
-    /// SHA-256 TLV of the new image; tells new from old after a restart.
-    pub image_hash: Sha256,
-    /// Size of the new image in bytes.
-    pub image_size: u32,
     /// The module's answer after `ArtifactInstall`; true for an image.
     pub needs_reboot: bool,
     /// The module's answer; true for an image that MCUboot can revert.
@@ -89,16 +80,26 @@ pub struct Checkpoint {
     pub writes: u8,
     /// Restarts since the deployment began, or since its download was done.
     pub reboots: u8,
-    /// Why the deployment is failing.
-    pub reason: Option<Error>,
-    /// The last deployment that failed here, and how often in a row.
-    pub failed_id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
     /// Failures of `failed_id` in a row.
     pub failures: u8,
     /// First bytes of the hash of the image that was tried last and did not prove itself; 0 for none. It is not tried again.
     pub reverted: u64,
     /// A device key was made at some time: "no key" then means "lost", and none is made again.
     pub key_made: bool,
+    /// Why the deployment is failing.
+    pub reason: Option<Error>,
+    /// Size of the new image in bytes.
+    pub image_size: u32,
+    /// The deployment's id; empty in [`Phase::Idle`].
+    pub id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
+    /// The last deployment that failed here, and how often in a row.
+    pub failed_id: Text<{ limits::DEPLOYMENT_ID_LEN }>,
+    /// Its payload type; empty for none.
+    pub payload_type: Text<{ limits::PAYLOAD_TYPE_MAX }>,
+    /// SHA-256 TLV of the new image; tells new from old after a restart.
+    pub image_hash: Sha256,
+    /// Provides, the artifact's name among them.
+    pub provides: Provides,
 }
 
 impl Checkpoint {

@@ -17,12 +17,20 @@ use mender_base::{Error, Status, limits};
 use stages::{Does, Stage};
 
 /// The state machine. It owns the checkpoint; the loop writes it to flash when told to [`Action::Save`].
+#[repr(C)]
 pub struct Machine {
+    stage: Stage,
+    backoff: Backoff,
+    /// The stage was entered from another one, and its action has not been given out.
+    fresh: bool,
+    /// The pause is reported, or is being reported.
+    deferred: bool,
+    /// The old software could not be restored.
+    inconsistent: bool,
     /// What is, or is about to be, on flash.
     pub checkpoint: Checkpoint,
     /// Intervals and limits; may be changed while idle.
     pub timing: Timing,
-    stage: Stage,
     /// Time and randomness of the event in hand.
     now_ms: u64,
     random: u32,
@@ -32,13 +40,6 @@ pub struct Machine {
     hold_until_ms: u64,
     boot_ms: u64,
     probe_since_ms: u64,
-    backoff: Backoff,
-    /// The stage was entered from another one, and its action has not been given out.
-    fresh: bool,
-    /// The pause is reported, or is being reported.
-    deferred: bool,
-    /// The old software could not be restored.
-    inconsistent: bool,
 }
 
 /// How soon a pending module or self-test is called again.

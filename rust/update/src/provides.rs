@@ -12,11 +12,12 @@ const ARTIFACT_GROUP: &str = "artifact_group";
 ///
 /// The stored ones come first. Which of them go is a bit mask, so that an aborted update leaves nothing to undo.
 #[derive(Clone, Default)]
+#[repr(C)]
 pub struct Provides {
-    bytes: heapless::Vec<u8, { limits::PROVIDES }>,
     stored_len: usize,
     /// Bit n: stored pair n is cleared by the artifact in hand.
     cleared: u16,
+    bytes: heapless::Vec<u8, { limits::PROVIDES }>,
 }
 
 impl Provides {
