@@ -83,6 +83,12 @@ struct Claimed(UnsafeCell<MaybeUninit<Client<'static, Ports>>>);
 unsafe impl Sync for Claimed {}
 static CLIENT: Claimed = Claimed(UnsafeCell::new(MaybeUninit::uninit()));
 
+/// Where the client is. The optimiser must not know that it is always the same place: it would reach for every field from there, with
+/// long instructions, instead of from the part of the client that is at work.
+fn memory() -> *mut MaybeUninit<Client<'static, Ports>> {
+    core::hint::black_box(CLIENT.0.get())
+}
+
 /// Looks at or changes what is shared. `f` is short and calls no port.
 pub(crate) fn with<R>(f: impl FnOnce(&mut Shared) -> R) -> R {
     let key = sys::mender_port_lock();
@@ -104,7 +110,7 @@ pub(crate) fn make(new: impl FnOnce() -> Result<Client<'static, Ports>, Error>) 
     })?;
     let made = new().map(|client| {
         // SAFETY: the claim is ours.
-        let memory = unsafe { &mut *CLIENT.0.get() };
+        let memory = unsafe { &mut *memory() };
         memory.write(client);
         memory
     });
@@ -137,7 +143,7 @@ pub(crate) fn hold(allowed: impl FnOnce(Stage) -> Result<(), Error>) -> Result<H
 impl Held {
     pub(crate) fn client(&mut self) -> &mut Client<'static, Ports> {
         // SAFETY: the claim is ours.
-        let memory = unsafe { &mut *CLIENT.0.get() };
+        let memory = unsafe { &mut *memory() };
         // SAFETY: it was claimed in a stage in which the client exists.
         unsafe { memory.assume_init_mut() }
     }

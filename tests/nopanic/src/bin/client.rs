@@ -39,6 +39,8 @@ pub extern "C" fn _start() -> ! {
     if let Ok(made) = Client::new(config, Buffers { io, token, uri }, Unknown) {
         // SAFETY: as above.
         let client = unsafe { MENDER_CLIENT.lend(made) };
+        // As in the C API, the optimiser does not know where it is.
+        let client = core::hint::black_box(client);
         loop {
             if any() {
                 client.check_now();
