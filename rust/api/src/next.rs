@@ -76,8 +76,8 @@ const NEEDED: u8 = Member::Id.bit() | Member::Name.bit() | Member::Uri.bit() | M
 /// Reads deployment instructions from the pieces of a reply (status 200).
 ///
 /// What it does not know is passed over, an update control map among it (protocol §3).
+#[repr(C)]
 pub struct Next {
-    scanner: Scanner,
     /// Members whose values are open, by depth.
     path: [Member; 3],
     seen: u8,
@@ -85,12 +85,13 @@ pub struct Next {
     into_uri: bool,
     for_us: bool,
     error: Option<Error>,
-    /// The scratch begins with texts that are kept; so long are they.
-    kept: usize,
+    uri_len: usize,
+    scanner: Scanner,
     /// Places of the id and the name among them: from, length. An empty one is none.
     id: (usize, usize),
     artifact_name: (usize, usize),
-    uri_len: usize,
+    /// The scratch begins with texts that are kept; so long are they.
+    kept: usize,
 }
 
 impl Default for Next {

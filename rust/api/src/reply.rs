@@ -30,6 +30,7 @@ pub struct ContentRange {
 
 /// What the head of a reply says. Lengths and offsets are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Head {
     /// Status code, 200…599.
     pub status: u16,
@@ -44,10 +45,10 @@ pub struct Head {
     pub date_s: Option<u32>,
     /// Range of a partial reply; none when missing or malformed.
     pub content_range: Option<ContentRange>,
-    /// Entity tag with its quotes, visible ASCII; empty when missing or longer than [`limits::ETAG_MAX`].
-    pub etag: Text<{ limits::ETAG_MAX }>,
     /// Length of a redirect's (3xx) `Location` in the lent buffer; none when missing, malformed or longer than that buffer.
     pub location_len: Option<usize>,
+    /// Entity tag with its quotes, visible ASCII; empty when missing or longer than [`limits::ETAG_MAX`].
+    pub etag: Text<{ limits::ETAG_MAX }>,
 }
 
 impl Head {
@@ -150,23 +151,24 @@ struct Framing {
 /// Reads one reply to a request that was not `HEAD`.
 ///
 /// Feed it until it yields `None`, then receive more. After an error it is of no more use, nor is the connection.
+#[repr(C)]
 pub struct Reply {
-    state: State,
-    head: Head,
-    framing: Framing,
-    /// Bytes that the current header section or chunk line may still have.
-    budget: u32,
     fields: u8,
     interim: u8,
     field: Option<Field>,
-    /// A field's name, then its value.
-    text: heapless::Vec<u8, { limits::HTTP_VALUE_MAX }>,
     too_long: bool,
     /// The chunk size has a digit.
     sized: bool,
+    framing: Framing,
+    state: State,
+    /// Bytes that the current header section or chunk line may still have.
+    budget: u32,
     remaining: u32,
     body: u32,
     body_max: u32,
+    head: Head,
+    /// A field's name, then its value.
+    text: heapless::Vec<u8, { limits::HTTP_VALUE_MAX }>,
 }
 
 impl Reply {

@@ -62,6 +62,7 @@ enum Reading {
 }
 
 /// A call, and when it is done its outcome.
+#[repr(C)]
 pub(crate) struct Call {
     pub(crate) what: What,
     stage: Stage,
@@ -71,13 +72,13 @@ pub(crate) struct Call {
     /// The connection served before, so the peer may have closed it.
     kept: bool,
     tries: u8,
+    reading: Reading,
+    signature: heapless::Vec<u8, { mender_api::DER_MAX }>,
     /// Nothing is done before so many ms have gone by since then.
     wait_ms: u32,
     since: u32,
     started: u32,
-    signature: heapless::Vec<u8, { mender_api::DER_MAX }>,
     exchange: Exchange,
-    reading: Reading,
     /// Why there was no useful reply.
     pub(crate) error: Option<Error>,
     /// What the server wishes, in ms.

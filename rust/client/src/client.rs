@@ -76,18 +76,19 @@ enum Step {
 }
 
 /// The client on its ports. One per device.
+#[repr(C)]
 pub struct Client<'b, P: Platform> {
-    cx: Context<'b, P>,
+    check_asked: bool,
+    inventory_asked: bool,
+    authentication_asked: bool,
+    retry_asked: bool,
     machine: Machine,
+    cx: Context<'b, P>,
     doing: Doing,
     /// Nothing is done before.
     until_ms: u64,
     call: Call,
     download: Download<P::Hasher>,
-    check_asked: bool,
-    inventory_asked: bool,
-    authentication_asked: bool,
-    retry_asked: bool,
 }
 
 impl<'b, P: Platform> Client<'b, P> {

@@ -19,33 +19,34 @@ pub(crate) const IO_WAIT_MS: u32 = 20;
 /// How soon the platform is asked again whether there is a network.
 pub(crate) const NETWORK_WAIT_MS: u32 = 1000;
 
+#[repr(C)]
 pub(crate) struct Context<'b, P> {
-    pub(crate) ports: P,
-    pub(crate) config: Config<'b>,
-    pub(crate) io: Io<'b>,
-    pub(crate) token: &'b mut [u8],
-    /// 0: no token.
-    pub(crate) token_len: usize,
-    pub(crate) uri: &'b mut [u8],
-    pub(crate) uri_len: usize,
-    pub(crate) log: DeploymentLog,
     /// A deployment is on record: warnings and errors go to its log.
     pub(crate) logging: bool,
     pub(crate) api_open: bool,
     pub(crate) storage_open: bool,
     /// The server answered 404 to version 2 of `next` since boot.
     pub(crate) no_v2: bool,
+    /// A token was got since this was last looked at.
+    pub(crate) authenticated: bool,
+    /// A record could not be read, so "no record" does not mean "new device".
+    pub(crate) store_unreadable: bool,
+    newest: Option<RecordId>,
+    pub(crate) last_error: Option<LastError>,
+    generation: u32,
+    /// 0: no token.
+    pub(crate) token_len: usize,
+    pub(crate) uri_len: usize,
+    pub(crate) io: Io<'b>,
+    pub(crate) token: &'b mut [u8],
+    pub(crate) uri: &'b mut [u8],
     /// Unix time at boot in ms, by the server's `Date`.
     pub(crate) boot_unix_ms: Option<u64>,
     /// First bytes of the hash of the inventory the server has; none: it must be sent.
     pub(crate) inventory_sent: Option<u64>,
-    /// A token was got since this was last looked at.
-    pub(crate) authenticated: bool,
-    pub(crate) last_error: Option<LastError>,
-    generation: u32,
-    newest: Option<RecordId>,
-    /// A record could not be read, so "no record" does not mean "new device".
-    pub(crate) store_unreadable: bool,
+    pub(crate) config: Config<'b>,
+    pub(crate) log: DeploymentLog,
+    pub(crate) ports: P,
 }
 
 impl<'b, P: Platform> Context<'b, P> {

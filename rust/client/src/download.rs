@@ -39,41 +39,42 @@ enum Stage {
     Done,
 }
 
+#[repr(C)]
 pub(crate) struct Download<H: Hasher> {
-    stage: Stage,
     unsigned: Unsigned,
-    reader: Reader<H>,
-    intake: Intake,
-    exchange: Exchange,
-    /// Artifact bytes that were used; the next request asks for what follows.
-    received: u32,
-    /// Length of what was received last.
-    received_len: usize,
     /// And so much came the time before.
     steady: bool,
-    /// Length of the artifact, where the store said it; else 0.
-    total: u32,
-    etag: Text<{ limits::ETAG_MAX }>,
-    /// Bytes of this reply that were used before: a store without ranges sends them again.
-    skip: u32,
     tries: u8,
-    tried_at: u32,
     backoff: Backoff,
     redirects: u8,
     /// TLS was used: no redirect leads back to clear text.
     tls: bool,
-    /// Since when, and from which byte of the reply's body on, the rate is measured.
-    measured: u32,
-    measured_at: u32,
     /// A fresh URL was asked for.
     refreshed: bool,
     /// The download was begun anew because the artifact had changed.
     restarted: bool,
     /// The artifact is complete; what follows can only be padding.
     complete: bool,
+    /// Artifact bytes that were used; the next request asks for what follows.
+    received: u32,
+    /// Length of what was received last.
+    received_len: usize,
+    /// Length of the artifact, where the store said it; else 0.
+    total: u32,
+    /// Bytes of this reply that were used before: a store without ranges sends them again.
+    skip: u32,
+    tried_at: u32,
+    measured_at: u32,
+    noticed: u32,
+    intake: Intake,
+    etag: Text<{ limits::ETAG_MAX }>,
+    reader: Reader<H>,
+    stage: Stage,
+    exchange: Exchange,
+    /// Since when, and from which byte of the reply's body on, the rate is measured.
+    measured: u32,
     /// The last look for an abort.
     probed: u32,
-    noticed: u32,
 }
 
 impl<H: Hasher> Download<H> {

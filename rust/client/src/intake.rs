@@ -14,14 +14,15 @@ use mender_update::{Checkpoint, Kind};
 const ZEPHYR_IMAGE: &str = "zephyr-image";
 const DEVICE_TYPE: &str = "device_type";
 
+#[repr(C)]
 pub(crate) struct Intake {
     /// A value of the depends key in hand is what the device has.
     met: bool,
+    files: u8,
     module: Option<ModuleId>,
     file_len: u32,
-    files: u8,
-    header: heapless::Vec<u8, HEADER_LEN>,
     layout: Option<Layout>,
+    header: heapless::Vec<u8, HEADER_LEN>,
     /// What a port said of the error that was returned.
     pub(crate) failed: Option<Errno>,
 }

@@ -12,12 +12,13 @@ const TEXT_MAX: usize = 48;
 
 /// Entries in a byte buffer, oldest first. When it is full the oldest go: the last ones tell how it ended.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct DeploymentLog {
-    bytes: heapless::Vec<u8, LEN>,
     /// Something came since the last save.
     dirty: bool,
     /// The story is told.
     closed: bool,
+    bytes: heapless::Vec<u8, LEN>,
 }
 
 impl DeploymentLog {
