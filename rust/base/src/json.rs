@@ -184,7 +184,7 @@ impl Scanner {
                 self.put(byte, text);
                 number(at, byte).ok_or(Error::JsonSyntax)?
             }
-            same if is_white(byte) => same,
+            _ if is_white(byte) => return Ok(None),
             Expect::ValueOrArrayEnd if byte == b']' => return self.close(Token::ArrayEnd),
             Expect::Value | Expect::ValueOrArrayEnd => return self.value(byte, text),
             Expect::KeyOrObjectEnd if byte == b'}' => return self.close(Token::ObjectEnd),

@@ -84,7 +84,7 @@ fn shift_out(n: &mut u64) -> u8 {
     for word in words {
         let [high, low] = *word;
         let part = u32::from_be_bytes([0, rest, high, low]);
-        let [_, _, high, low] = (part / 10).to_be_bytes();
+        let [_, _, high, low] = part.wrapping_div(10).to_be_bytes();
         *word = [high, low];
         [_, _, _, rest] = (part % 10).to_be_bytes();
     }

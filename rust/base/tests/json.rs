@@ -8,8 +8,7 @@ fn scan(input: &[u8], chunk: usize) -> Result<Vec<String>, Error> {
     let (mut s, mut text, mut out) = (Scanner::new(), [0u8; 64], Vec::new());
     for part in input.chunks(chunk) {
         let mut rest = part;
-        loop {
-            let Some(token) = s.feed(&mut rest, &mut text)? else { break };
+        while let Some(token) = s.feed(&mut rest, &mut text)? {
             out.push(match token {
                 Token::Key => format!("k:{}", text_of(&text, s.len())),
                 Token::String => format!("s:{}", text_of(&text, s.len())),

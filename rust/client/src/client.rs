@@ -82,11 +82,11 @@ pub struct Client<'b, P: Platform> {
     inventory_asked: bool,
     authentication_asked: bool,
     retry_asked: bool,
-    machine: Machine,
-    cx: Context<'b, P>,
     doing: Doing,
     /// Nothing is done before.
     until_ms: u64,
+    machine: Machine,
+    cx: Context<'b, P>,
     call: Call,
     download: Download<P::Hasher>,
 }

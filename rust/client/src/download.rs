@@ -41,6 +41,7 @@ enum Stage {
 
 #[repr(C)]
 pub(crate) struct Download<H: Hasher> {
+    stage: Stage,
     unsigned: Unsigned,
     /// And so much came the time before.
     steady: bool,
@@ -64,17 +65,16 @@ pub(crate) struct Download<H: Hasher> {
     /// Bytes of this reply that were used before: a store without ranges sends them again.
     skip: u32,
     tried_at: u32,
-    measured_at: u32,
-    noticed: u32,
-    intake: Intake,
-    etag: Text<{ limits::ETAG_MAX }>,
-    reader: Reader<H>,
-    stage: Stage,
-    exchange: Exchange,
     /// Since when, and from which byte of the reply's body on, the rate is measured.
     measured: u32,
+    measured_at: u32,
     /// The last look for an abort.
     probed: u32,
+    noticed: u32,
+    intake: Intake,
+    exchange: Exchange,
+    etag: Text<{ limits::ETAG_MAX }>,
+    reader: Reader<H>,
 }
 
 impl<H: Hasher> Download<H> {

@@ -8,13 +8,14 @@ use mender_api::{Part, Reply};
 use mender_base::Error;
 use mender_port::{Channel, Platform, Received};
 
+#[repr(C)]
 pub(crate) struct Exchange {
     pub(crate) channel: Channel,
-    pub(crate) reply: Reply,
     /// Bytes of the request that were sent.
     pub(crate) sent: u32,
     /// When the peer last took or gave something.
     pub(crate) heard: u32,
+    pub(crate) reply: Reply,
 }
 
 /// What a reply brought; lengths are of bytes at the start of the IO buffer's data.
