@@ -34,6 +34,13 @@ const SUITES: &[Scenario] = &[
     Scenario::runs("shell", "mender_mcu.shell", 6),
 ];
 
+/// Configurations that are only built, with warnings as errors.
+const MATRIX: &[Scenario] = &[
+    Scenario::builds("matrix", "mender_mcu.matrix.smallest"),
+    Scenario::builds("matrix", "mender_mcu.matrix.default"),
+    Scenario::builds("matrix", "mender_mcu.matrix.everything"),
+];
+
 /// All of it, in the order it is run in.
 const STEPS: &[Step] = &[
     Step {
@@ -48,6 +55,12 @@ const STEPS: &[Step] = &[
         chip: Chip::Ia32,
         tools: &[QEMU_X86],
         run: |zephyr| twister(zephyr, "qemu_x86/atom", SUITES),
+    },
+    Step {
+        name: "T4 configurations",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX),
     },
     Step {
         name: "T4 samples/ota",
