@@ -66,7 +66,7 @@ const STEPS: &[Step] = &[
         name: "T4 samples/ota",
         chip: Chip::Arm,
         tools: &[],
-        run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&ca()]),
+        run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&any_ca()]),
     },
     Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
     Step {
@@ -99,6 +99,19 @@ pub(crate) fn steps(report: &mut Report) {
             Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
             Err(missing) => report.skip(step.name, &missing),
         }
+    }
+}
+
+/// Breaks each port on purpose; its suite must notice.
+pub(crate) fn mutants(report: &mut Report) {
+    let zephyr = base().and_then(|base| Zephyr::new(&base, Chip::Native));
+    match zephyr.and_then(|zephyr| present(&[]).map(|()| zephyr)) {
+        Ok(zephyr) => report.step("T1 mutants", || {
+            let mut command = zephyr.command("python3");
+            command.args(["tests/twister/mutants.py", &cargo_dir(), "--build-dir"]).arg(scratch("mutants"));
+            counted(output(&mut command), "mutants noticed")
+        }),
+        Err(missing) => report.skip("T1 mutants", &missing),
     }
 }
 
@@ -255,6 +268,11 @@ pub(crate) fn cargo_dir() -> String {
 /// The CA that the samples are built with, and that the server of the tests has.
 fn ca() -> String {
     format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", scratch("ca/ca.pem").display())
+}
+
+/// Some CA, for what is only built.
+fn any_ca() -> String {
+    format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", root().join("tests/twister/net/fixtures/ca.der").display())
 }
 
 /// A script and its options. What it counts are its lines that begin with `ok `.
