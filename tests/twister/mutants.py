@@ -64,7 +64,7 @@ MUTANTS = [
     ("transport", "port_transport.c", "zsock_fcntl(socket, ZVFS_F_SETFL, ZVFS_O_NONBLOCK) != 0", "false"),
     ("transport", "port_transport.c", "if (sent < 0 && errno == EAGAIN) {", "if (sent < 0) {"),
     ("transport", "port_transport.c", "return received < 0 ? -errno : received;", "return received <= 0 ? -EIO : received;"),
-    ("tls", "port_transport.c", "stream->pending = len;", ";"),
+    ("tls", "port_transport.c", "if (sent < 0 && errno == EAGAIN) {", "if (sent < 0) {"),
     ("tls", "port_transport.c", "rc = tls_configure(socket, channel, host);", "rc = tls_configure(socket, MENDER_CHANNEL_API, host);"),
     ("tls", "port_transport.c", "tls ? IPPROTO_TLS_1_2 : IPPROTO_TCP", "tls && false ? IPPROTO_TLS_1_2 : IPPROTO_TCP"),
     ("tls", "tls.c", "TLS_PEER_VERIFY_REQUIRED", "TLS_PEER_VERIFY_NONE"),
