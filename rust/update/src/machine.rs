@@ -348,7 +348,7 @@ impl Machine {
                 return None;
             }
             Stage::SaveFailure => self.mark_inconsistent(),
-            Stage::SaveIdle => c.end(),
+            Stage::SaveIdle if c.phase != Phase::Idle => c.end(),
             _ => {}
         }
         match does {
@@ -398,6 +398,11 @@ impl Machine {
                 self.resume();
                 return Then::Act;
             }
+            // The record before it would tell the end anew at the next restart, and perhaps another one.
+            Stage::SaveIdle if result.is_err() && self.backoff.tries() < self.timing.probe_tries => {
+                let at_ms = self.later(None);
+                return self.wait_until(at_ms);
+            }
             Stage::SaveIdle => {
                 self.inventory_due(self.now_ms);
                 true
@@ -414,6 +419,9 @@ impl Machine {
     fn reported(&mut self, report: Report) -> Then {
         let probe = self.stage == Stage::Probe;
         let last = matches!(self.stage, Stage::ReportSuccess | Stage::ReportFailure);
+        if last && !matches!(report, Report::Failed { .. }) {
+            self.backoff.reset();
+        }
         match report {
             Report::Aborted if last => self.go(Stage::Cleanup),
             Report::Aborted => self.failed(Error::Aborted),

@@ -184,9 +184,31 @@ fn a_store_that_fails_at_the_end_does_not_keep_the_server_from_hearing_it() {
         .save_fails(Phase::FailurePending)
         .reports(Status::Failure)
         .uploads_log();
-    d.save_fails(Phase::Idle).sends_inventory().idles();
-    d.power_cut().disarms().fails(Error::Interrupted, OLD);
+    d.save_fails(Phase::Idle).power_cut().disarms().fails(Error::Interrupted, OLD);
     Device::new(EMPTY).takes().save_fails(Phase::SuccessPending).reports(Status::Success).saves(Phase::Idle);
+}
+
+#[test]
+fn a_last_record_that_cannot_be_written_is_tried_again_lest_a_restart_tells_another_end() {
+    // A module that cannot be undone proves itself anew at a restart, and the end it comes to may be another one.
+    let mut d = Device::new(MODULE_ONE_WAY);
+    d.takes().asks(Ask::Install).reports(Status::Installing).saves(Phase::Install);
+    d.run_fails(ArtifactInstall).runs(ArtifactFailure).saves(Phase::FailurePending);
+    d.reports(Status::Failure).uploads_log().runs(mender_base::words::ModuleState::Cleanup);
+    d.save_fails(Phase::Idle).waits(60_000).save_fails(Phase::Idle).waits(60_000).saves(Phase::Idle);
+    let idle = d.on_flash();
+    assert_eq!((idle.failures, idle.id.as_str()), (1, ""));
+    d.sends_inventory().idles();
+}
+
+#[test]
+fn a_store_that_never_works_again_leaves_the_device_reachable() {
+    let mut d = Device::new(EMPTY);
+    d.takes().saves(Phase::SuccessPending).reports(Status::Success);
+    for wait_ms in [60_000, 60_000, 60_000, 120_000, 120_000, 120_000, 240_000, 240_000, 240_000, 300_000] {
+        d.save_fails(Phase::Idle).waits(wait_ms);
+    }
+    d.save_fails(Phase::Idle).sends_inventory().idles();
 }
 
 #[test]
