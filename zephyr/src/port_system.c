@@ -8,10 +8,8 @@
 #include <zephyr/sys/reboot.h>
 #include <zephyr/sys/util.h>
 
-#include "port_defaults.h"
-
 #ifdef CONFIG_MENDER_MCU_IDENTITY_HWINFO
-static int own_identity(struct mender_pairs *pairs)
+int32_t mender_port_system_identity(struct mender_pairs *pairs)
 {
 	uint8_t id[16];
 	char text[2 * sizeof(id) + 1];
@@ -24,7 +22,7 @@ static int own_identity(struct mender_pairs *pairs)
 	return mender_pairs_add(pairs, "hwid", text);
 }
 #else
-static int own_identity(struct mender_pairs *pairs)
+int32_t mender_port_system_identity(struct mender_pairs *pairs)
 {
 	char text[sizeof("00:00:00:00:00:00")];
 	struct net_if *iface = net_if_get_default();
@@ -38,16 +36,6 @@ static int own_identity(struct mender_pairs *pairs)
 	return mender_pairs_add(pairs, "mac", text);
 }
 #endif
-
-int32_t mender_port_system_identity(struct mender_pairs *pairs)
-{
-	int rc = -ENOENT;
-
-#ifdef CONFIG_MENDER_MCU_SETTINGS
-	rc = settings_identity(pairs);
-#endif
-	return rc == -ENOENT ? own_identity(pairs) : rc;
-}
 
 void mender_port_system_reboot(void)
 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use powercut::mutations::{self, Found, MUTATIONS};
 use powercut::run::{Amount, run};
-use powercut::story::{MODES, STORIES};
+use powercut::story::{MODES, STORIES, find};
 use powercut::sweep;
 
 const HELP: &str = "\
@@ -20,6 +20,7 @@ Runs the client in a world of memory, with a power cut at every flash operation,
 mixtures of faults, and judges flash and server after each. The exit code is 0 only if nothing was violated.
 
   --long       every tear on every flash geometry, pairs of cuts in every scenario, every byte in every mode
+  --story NAME this scenario alone
   --seeds N    random mixtures (10000; 100000 with --long)
   --fail-fast  ends at the first violation
   --threads N  how many runs at a time (2)
@@ -39,6 +40,7 @@ faults, counted from 1; a power cut's number counts from the start or from the c
   t3     the reply to request 3 is late                  x3   the server goes down at request 3
   e3     all tokens are void from request 3 on           j3   clocks jump at request 3
   k2     the key cannot be read for 3 s after boot 2     q2   the records cannot
+  w2     the records cannot be written for 3 s after boot 2
   ~7     bytes come in pieces of random sizes, by seed 7
 ";
 
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<ExitCode, lexopt::Error> {
-    let mut amount = Amount { long: false, seeds: 0, fail_fast: false, threads: 2 };
+    let mut amount = Amount { long: false, seeds: 0, fail_fast: false, threads: 2, story: None };
     let mut seeds = None;
     let (mut mutate, mut seconds) = (false, u64::MAX);
     let mut parser = lexopt::Parser::from_env();
@@ -62,6 +64,10 @@ fn arguments() -> Result<ExitCode, lexopt::Error> {
             Long("long") => amount.long = true,
             Long("fail-fast") => amount.fail_fast = true,
             Long("seeds") => seeds = Some(parser.value()?.parse()?),
+            Long("story") => {
+                let name = parser.value()?.string()?;
+                amount.story = Some(find(&name).ok_or(format!("{name:?} is no scenario; see --list"))?);
+            }
             Long("threads") => amount.threads = parser.value()?.parse()?,
             Long("mutations") => mutate = true,
             Long("seconds") => seconds = parser.value()?.parse()?,

@@ -98,7 +98,7 @@ pub const MUTATIONS: [Mutation; 24] = [
         "slot opened during a trial boot",
         ACT,
         "    cx.ports.self_test().map_err",
-        "    let _opened = cx.ports.begin(1);\n    cx.ports.self_test().map_err",
+        "    let _opened = mender_port::Slot::begin(&mut cx.ports, 1);\n    cx.ports.self_test().map_err",
     ),
     mutation(
         "hash taken over a range one byte short",
@@ -222,10 +222,19 @@ pub fn mutated(root: &Path, mutation: &Mutation) -> Result<String, String> {
 /// The copy of the workspace cannot be made.
 pub fn run(limit: Duration, mut tell: impl FnMut(&Mutation, &Found)) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let target = program.ancestors().nth(2).ok_or("no target folder")?.to_path_buf();
-    let copy = target.join("powercut-mutations");
+    let built = program.parent().ok_or("no target folder")?;
+    let copy = built.with_file_name("powercut-mutations");
     let began = Instant::now();
-    mirror(&workspace(), &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+    let failed = |e: io::Error| format!("{}: {e}", copy.display());
+    mirror(&workspace(), &copy).map_err(failed)?;
+    // Cargo takes a crate at the same place of another workspace for the same: the mutants must not share its target folder. What it
+    // has built of other people's crates is taken over.
+    let target = copy.join("target");
+    if !target.exists() {
+        for folder in ["deps", "build", ".fingerprint"] {
+            mirror_into(&built.join(folder), &target.join(PROFILE).join(folder), true).map_err(failed)?;
+        }
+    }
     for mutation in &MUTATIONS {
         if began.elapsed() > limit {
             break;
@@ -244,7 +253,7 @@ fn attempt(copy: &Path, target: &Path, mutation: &Mutation) -> Found {
     let tried = fs::write(&file, mutated)
         .map_err(|e| e.to_string())
         .and_then(|()| build(copy, target))
-        .and_then(|()| judge(&target.join("powercut").join(MUTANT)));
+        .and_then(|()| judge(&target.join(PROFILE).join("powercut")));
     // The next one starts from what it should be.
     let back = fs::copy(workspace().join(mutation.file), &file);
     match (tried, back) {
@@ -254,13 +263,13 @@ fn attempt(copy: &Path, target: &Path, mutation: &Mutation) -> Found {
     }
 }
 
-/// The mutated program has a name of its own, since it shares the target folder with the real one.
-const MUTANT: &str = "powercut-mutant";
+/// The profile this is built with, in the workspace's `Cargo.toml`.
+const PROFILE: &str = "powercut";
 
 fn build(copy: &Path, target: &Path) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "-q", "--offline", "--profile", "powercut", "-p", MUTANT]);
+    command.args(["build", "-q", "--offline", "--profile", PROFILE, "-p", "powercut"]);
     command.current_dir(copy).env("CARGO_TARGET_DIR", target);
     let output = command.output().map_err(|e| e.to_string())?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
@@ -292,40 +301,33 @@ fn judge(program: &Path) -> Result<Found, String> {
 /// Copies what is needed to build, files that differ alone: the others need not be built again.
 fn mirror(from: &Path, to: &Path) -> io::Result<()> {
     for name in ["Cargo.toml", "Cargo.lock", "clippy.toml", "rust", "tests"] {
-        mirror_into(&from.join(name), &to.join(name))?;
-    }
-    for name in ["Cargo.lock", "tests/powercut/Cargo.toml"] {
-        let mut text = fs::read_to_string(from.join(name))?;
-        text = text.replace("name = \"powercut\"", "name = \"powercut-mutant\"");
-        if name.ends_with(".toml") {
-            text.push_str("\n[lib]\nname = \"powercut\"\n");
-        }
-        write_if_new(&to.join(name), text.as_bytes())?;
+        mirror_into(&from.join(name), &to.join(name), false)?;
     }
     Ok(())
 }
 
-fn mirror_into(from: &Path, to: &Path) -> io::Result<()> {
-    let name = from.file_name().unwrap_or_default();
+fn mirror_into(from: &Path, to: &Path, keep_time: bool) -> io::Result<()> {
     if from.is_dir() {
-        if name == "target" {
+        if from.file_name().is_some_and(|name| name == "target") {
             return Ok(());
         }
         fs::create_dir_all(to)?;
         for entry in fs::read_dir(from)? {
             let entry = entry?;
-            mirror_into(&entry.path(), &to.join(entry.file_name()))?;
+            mirror_into(&entry.path(), &to.join(entry.file_name()), keep_time)?;
         }
         return Ok(());
     }
-    if to.ends_with("Cargo.lock") || to.ends_with("tests/powercut/Cargo.toml") || !from.is_file() {
+    let (bytes, modified) = (fs::read(from)?, from.metadata()?.modified()?);
+    if fs::read(to).is_ok_and(|have| have == bytes) {
         return Ok(());
     }
-    write_if_new(to, &fs::read(from)?)
-}
-
-fn write_if_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::read(file).is_ok_and(|have| have == bytes) { Ok(()) } else { fs::write(file, bytes) }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(to, bytes)?;
+    // What cargo has built it knows by its time; a source is newer than what was built of the one before.
+    if keep_time { fs::File::options().write(true).open(to)?.set_modified(modified) } else { Ok(()) }
 }
 
 #[cfg(test)]

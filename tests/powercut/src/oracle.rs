@@ -47,6 +47,16 @@ pub struct Seen<'a> {
 /// A module's update that is cut so often is given up, and the name says so: the bound on restarts is for this.
 const CUTS_TOO_MANY: u32 = 3;
 
+fn is_module(payload: Payload) -> bool {
+    matches!(payload, Payload::Module(_))
+}
+
+/// The module cannot undo what it did.
+fn module_stays(payload: Payload) -> bool {
+    let says = |does: &str| ["no-rollback", "ArtifactRollback"].iter().any(|word| does.contains(word));
+    matches!(payload, Payload::Module(does) if says(does))
+}
+
 fn wrong<T>(what: String) -> Result<T, Violation> {
     Err(Violation(what))
 }
@@ -197,7 +207,8 @@ impl Truth {
             }
         } else if inconsistent && no_way_back && runs == release {
             (self.image, self.release, self.inconsistent) = (release, release, true);
-        } else if inconsistent && matches!(payload, Payload::Module(_)) && seen.cuts >= CUTS_TOO_MANY {
+        } else if inconsistent && (module_stays(payload) || is_module(payload) && seen.cuts >= CUTS_TOO_MANY)
+        {
             (self.release, self.inconsistent) = (release, true);
             self.file.clone_from(&seen.shelf.current);
         }

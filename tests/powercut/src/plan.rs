@@ -43,13 +43,15 @@ impl NetFault {
     }
 }
 
-/// What cannot be read for the first seconds of a boot, counted from the start.
+/// What cannot be read, or written, for the first seconds of a boot, counted from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootFault {
     /// The device key.
     Key(u32),
     /// The records.
     Records(u32),
+    /// The records again: they can be read, but not written.
+    Writes(u32),
 }
 
 /// One thing that goes wrong.
@@ -59,7 +61,7 @@ pub enum Fault {
     Power(Cut),
     /// The network does. Counted from the start.
     Net(NetFault),
-    /// Flash cannot be read.
+    /// Flash is out of order for a moment.
     Boot(BootFault),
 }
 
@@ -82,12 +84,12 @@ impl Fault {
             'f' => Moment::Any,
             'r' => Moment::Report,
             'm' => Moment::Module,
-            'k' | 'q' => {
+            'k' | 'q' | 'w' => {
                 let boot = u32::try_from(number).ok().filter(|_| tear.is_empty())?;
-                return Some(Self::Boot(if letter == 'k' {
-                    BootFault::Key(boot)
-                } else {
-                    BootFault::Records(boot)
+                return Some(Self::Boot(match letter {
+                    'k' => BootFault::Key(boot),
+                    'q' => BootFault::Records(boot),
+                    _ => BootFault::Writes(boot),
                 }));
             }
             _ => {
@@ -126,6 +128,7 @@ impl std::fmt::Display for Fault {
             }
             Self::Boot(BootFault::Key(boot)) => write!(f, "k{boot}"),
             Self::Boot(BootFault::Records(boot)) => write!(f, "q{boot}"),
+            Self::Boot(BootFault::Writes(boot)) => write!(f, "w{boot}"),
             Self::Power(cut) => {
                 let letter = match cut.moment {
                     Moment::Report => 'r',
@@ -157,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(Fault::parse(text).map(|fault| fault.to_string()).as_deref(), Some(text));
         }
-        for text in ["", "f", "f1", "f1z", "w1", "s1n", "fn", "f1b", "k1n"] {
+        for text in ["", "f", "f1", "f1z", "z1", "s1n", "fn", "f1b", "k1n"] {
             assert_eq!(Fault::parse(text), None, "{text}");
         }
     }

@@ -24,6 +24,8 @@ pub struct Amount {
     pub fail_fast: bool,
     /// Programs that share the work.
     pub threads: usize,
+    /// This scenario alone.
+    pub story: Option<&'static Story>,
 }
 
 /// One scenario on one piece of hardware, to be made where it runs.
@@ -54,7 +56,7 @@ fn is_hopeless(story: &Story, mode: Mode) -> bool {
 fn jobs(amount: &Amount) -> (Vec<Job>, u64) {
     let mut setups = Vec::new();
     for geometry in GEOMETRIES {
-        for story in &STORIES {
+        for story in STORIES.iter().filter(|story| amount.story.is_none_or(|only| only.name == story.name)) {
             for (_, mode) in MODES.into_iter().filter(|(_, mode)| !is_hopeless(story, *mode)) {
                 setups.push((story, mode, geometry));
             }
@@ -192,7 +194,7 @@ impl std::fmt::Display for Outcome {
         writeln!(
             f,
             "{} scenarios, {} modes of MCUboot, {} flash geometries: {} flash operations, {} single cuts, {} double cuts, \
-             {} network faults, {} seeds; {events} kinds of events; trace {:016x}: {} violations",
+             {} network faults, {} seeds; {events} of {} kinds of events; trace {:016x}: {} violations",
             self.stories.len(),
             MODES.len(),
             GEOMETRIES.len(),
@@ -201,6 +203,7 @@ impl std::fmt::Display for Outcome {
             t.double,
             t.network,
             t.seeds,
+            mender_base::Event::ALL.len(),
             t.trace,
             t.failed.len()
         )

@@ -49,6 +49,8 @@ pub struct Story {
     pub fresh: bool,
     /// New firmware writes records in a newer format, which the old one finds after it was swapped back.
     pub newer_records: bool,
+    /// The application defers every question twice.
+    pub defers: bool,
     /// What always goes wrong on the network.
     pub faults: &'static [NetFault],
     /// Short enough for a second cut at every operation.
@@ -68,14 +70,14 @@ const fn aborted(payload: Payload, report: usize) -> Step {
 }
 
 const fn story(name: &'static str, steps: &'static [Step]) -> Story {
-    Story { name, steps, fresh: false, newer_records: false, faults: &[], short: false }
+    Story { name, steps, fresh: false, newer_records: false, defers: false, faults: &[], short: false }
 }
 
 const FINE: Payload = Payload::Image(Behaviour::Fine);
 const FAILS: Payload = Payload::Image(Behaviour::FailsSelfTest);
 
 /// All scenarios.
-pub const STORIES: [Story; 21] = [
+pub const STORIES: [Story; 26] = [
     Story { short: true, ..story("good", &[good(FINE)]) },
     Story { short: true, ..story("bad-self-test", &[bad(FAILS)]) },
     Story { short: true, ..story("hangs", &[bad(Payload::Image(Behaviour::Hangs))]) },
@@ -91,6 +93,14 @@ pub const STORIES: [Story; 21] = [
     story("module-fails", &[bad(Payload::Module("fail ArtifactInstall"))]),
     story("module-unfit", &[bad(Payload::Module("reboot\nfail ArtifactVerifyReboot"))]),
     story("module-resets", &[bad(Payload::Module("reset ArtifactInstall"))]),
+    story("module-loops", &[bad(Payload::Module("reset ArtifactInstall\nreset ArtifactRollback"))]),
+    story("module-stays", &[bad(Payload::Module("no-rollback\nreboot\nfail ArtifactVerifyReboot"))]),
+    story(
+        "module-stuck",
+        &[bad(Payload::Module("reboot\nfail ArtifactVerifyReboot\nfail ArtifactRollback"))],
+    ),
+    Story { defers: true, ..story("defers", &[good(FINE)]) },
+    Story { defers: true, ..story("abort-pause", &[aborted(FINE, 2)]) },
     Story { short: true, ..story("empty", &[good(Payload::Empty)]) },
     story("same-image", &[good(Payload::Same)]),
     story("second", &[bad(FAILS), good(FINE)]),

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use mender_client::{Buffers, Client, Config, Phase, Timing};
-use mender_port::Errno;
+use mender_port::{Errno, Verdict};
 use mender_sim::mcuboot::{self, BootError};
 use mender_sim::{Area, Cut, Flash, FlashError, Host, Moment};
 use mender_testkit::image::Behaviour;
@@ -334,7 +334,7 @@ impl World {
         let ended = loop {
             if self.clock.wall_ms() >= well_again_ms {
                 let faults = &mut client.ports_mut().faults;
-                (faults.device_key, faults.record_read) = (None, None);
+                (faults.device_key, faults.record_read, faults.record_write) = (None, None, None);
             }
             let wait_ms = client.poll();
             *polls += 1;
@@ -352,6 +352,7 @@ impl World {
             self.clock.advance(wait_ms.into());
         };
         let ports = client.exit();
+        oracle::watch(&self.setup, &self.truth, &ports.flash)?;
         self.shelf.borrow_mut().reset = false;
         if let Some(misuse) = ports.flash.misuse() {
             return Err(Violation(format!("flash misused: {misuse:?}")));
@@ -370,6 +371,10 @@ impl World {
         let boot = self.boots - self.planned_at_boot;
         ports.faults.device_key = self.sick.contains(&BootFault::Key(boot)).then_some(Errno::EIO);
         ports.faults.record_read = self.sick.contains(&BootFault::Records(boot)).then_some(Errno::EIO);
+        ports.faults.record_write = self.sick.contains(&BootFault::Writes(boot)).then_some(Errno::EIO);
+        if self.setup.story.defers {
+            ports.app.verdicts = std::array::from_fn(|_| VecDeque::from([Verdict::Defer; 2]));
+        }
         match behaviour {
             Some(Behaviour::FailsSelfTest) => ports.app.self_test_fails = true,
             Some(Behaviour::NeverReachesServer) => ports.faults.open = Some(Errno(-113)),
