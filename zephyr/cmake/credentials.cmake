@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Turns the files that Kconfig names into C arrays: trust anchors (PEM or DER) and artifact verification keys (PEM).
+# Turns the files that Kconfig names into C arrays: trust anchors and the client certificate with its key (PEM or
+# DER), artifact verification keys (PEM).
 
 include_guard(GLOBAL)
 set(MENDER_MCU_SCRIPTS_DIR ${CMAKE_CURRENT_LIST_DIR}/../scripts)
@@ -22,15 +23,26 @@ function(mender_mcu_embed_credentials)
   _mender_mcu_files(api "${CONFIG_MENDER_MCU_CA_FILES}")
   _mender_mcu_files(storage "${CONFIG_MENDER_MCU_STORAGE_CA_FILES}")
   _mender_mcu_files(keys "${CONFIG_MENDER_MCU_VERIFY_KEY_FILES}")
-  if(NOT api AND CONFIG_NET_SOCKETS_SOCKOPT_TLS)
+  _mender_mcu_files(certificate "${CONFIG_MENDER_MCU_TLS_CLIENT_CERT_FILE}")
+  _mender_mcu_files(key "${CONFIG_MENDER_MCU_TLS_CLIENT_KEY_FILE}")
+  if(NOT api AND CONFIG_NET_SOCKETS_SOCKOPT_TLS AND CONFIG_MENDER_MCU_TLS_CA_TAG LESS 0)
     message(FATAL_ERROR "mender-mcu: CONFIG_MENDER_MCU_CA_FILES is empty: name the certificate that your server's chain ends in "
       "(PEM or DER)")
+  endif()
+  if((certificate AND NOT key) OR (key AND NOT certificate))
+    message(FATAL_ERROR "mender-mcu: CONFIG_MENDER_MCU_TLS_CLIENT_CERT_FILE and CONFIG_MENDER_MCU_TLS_CLIENT_KEY_FILE belong together: "
+      "set both or none")
+  endif()
+  set(flags "")
+  if(CONFIG_MENDER_MCU_TLS_OWN_SERVER)
+    set(flags --only-p256)
   endif()
   set(header ${CMAKE_CURRENT_BINARY_DIR}/generated/mender_credentials.h)
   set(script ${MENDER_MCU_SCRIPTS_DIR}/embed_credentials.py)
   add_custom_command(OUTPUT ${header}
-    COMMAND ${PYTHON_EXECUTABLE} ${script} --out ${header} --api ${api} --storage ${storage} --keys ${keys}
-    DEPENDS ${script} ${api} ${storage} ${keys}
+    COMMAND ${PYTHON_EXECUTABLE} ${script} --out ${header} ${flags} --api ${api} --storage ${storage} --keys ${keys}
+      --certificate ${certificate} --key ${key}
+    DEPENDS ${script} ${api} ${storage} ${keys} ${certificate} ${key}
     COMMENT "mender-mcu: embed certificates and keys" VERBATIM)
   add_custom_target(mender_mcu_credentials DEPENDS ${header})
   zephyr_library_include_directories(${CMAKE_CURRENT_BINARY_DIR}/generated)

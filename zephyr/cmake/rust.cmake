@@ -179,8 +179,8 @@ function(mender_mcu_add_rust_library name target root source)
     # RUSTFLAGS of the environment would replace ours.
     COMMAND ${CMAKE_COMMAND} -E env --unset=RUSTFLAGS --unset=CARGO_ENCODED_RUSTFLAGS ${MENDER_MCU_CARGO_ENV}
       "${variable}=${rustflags}" ZEPHYR_SYS_CLANG_ARGS=${clang_args} CARGO_BUILD_BUILD_DIR=${MENDER_MCU_CARGO_TARGET_DIR}
-      ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --features ${features} --target ${target}
-      --target-dir ${dir}/target ${MENDER_MCU_CARGO_FLAGS}
+      ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --no-default-features --features ${features}
+      --target ${target} --target-dir ${dir}/target ${MENDER_MCU_CARGO_FLAGS}
     # errno.h includes headers that the build makes.
     DEPENDS ${root}/Cargo.toml ${root}/Cargo.lock ${root}/rust/staticlib/Cargo.toml ${clang_args} zephyr_generated_headers
     DEPFILE ${dir}/target/${target}/release/libmender_mcu.d

@@ -7,6 +7,7 @@ import pathlib
 import re
 import sys
 
+OID_ECDSA_SHA256 = bytes.fromhex("2a8648ce3d040302")
 OID_EC = bytes.fromhex("2a8648ce3d0201")
 OID_P256 = bytes.fromhex("2a8648ce3d030107")
 OID_RSA = bytes.fromhex("2a864886f70d010101")
@@ -21,9 +22,9 @@ def blocks(path, label):
     raw = path.read_bytes()
     if raw[:1] == b"\x30":
         return [raw]
-    found = re.findall(
-        rb"-----BEGIN " + label + rb"-----(.*?)-----END " + label + rb"-----", raw, re.DOTALL
-    )
+    # Keys say of which kind they are: "EC PRIVATE KEY". Encrypted ones cannot be used.
+    what = rb"(?:EC |RSA )?" + label
+    found = re.findall(rb"-----BEGIN " + what + rb"-----(.*?)-----END " + what + rb"-----", raw, re.DOTALL)
     if not found:
         fail(path, f"has no {label.decode()}, neither PEM nor DER")
     return [base64.b64decode(body) for body in found]
@@ -67,6 +68,30 @@ def public_key(path, der):
     return None
 
 
+def elements(path, der):
+    """The elements inside a constructed DER element, as (tag, content, encoding)."""
+    found, offset = [], 0
+    while offset < len(der):
+        tag, content, end = element(path, der, offset)
+        found.append((tag, content, der[offset:end]))
+        offset = end
+    return found
+
+
+def check_only_p256(path, der):
+    """Refuses a certificate (RFC 5280) that the preset for own servers has no algorithms for."""
+    _, certificate, _ = element(path, der)
+    (_, signed, _), (_, algorithm, _), *_ = elements(path, certificate)
+    fields = [each for each in elements(path, signed) if each[0] != 0xA0]
+    _, key_info, _ = fields[5]
+    _, key_algorithm, _ = element(path, key_info)
+    _, oid, end = element(path, key_algorithm)
+    if oid != OID_EC or element(path, key_algorithm, end)[1] != OID_P256:
+        fail(path, "its key is not on P-256: set CONFIG_MENDER_MCU_TLS_PUBLIC_CA=y")
+    if element(path, algorithm)[1] != OID_ECDSA_SHA256:
+        fail(path, "it is not signed by ECDSA with SHA-256: set CONFIG_MENDER_MCU_TLS_PUBLIC_CA=y")
+
+
 def array(name, data):
     lines = [", ".join(f"0x{byte:02x}" for byte in data[i : i + 16]) for i in range(0, len(data), 16)]
     return f"static const uint8_t {name}[] = {{\n\t" + ",\n\t".join(lines) + ",\n};\n"
@@ -77,14 +102,25 @@ def table(name, kind, rows):
     return f"static const struct {kind} {name}[] = {{\n{body}\t{{0}},\n}};\n"
 
 
-def certificates(name, paths):
+def certificates(name, paths, only_p256, label=b"CERTIFICATE"):
     out, rows = [], []
     for path in paths:
-        for der in blocks(path, b"CERTIFICATE"):
+        for der in blocks(path, label):
+            if only_p256:
+                check_only_p256(path, der)
             symbol = f"{name}_{len(rows)}"
             out.append(f"/* {path.name} */\n" + array(symbol, der))
             rows.append(f"{{{symbol}, sizeof({symbol})}}")
     return out + [table(name, "mender_certificate", rows)]
+
+
+def client(certificate, key):
+    """The client certificate and its key; more certificates of its chain would be taken for further ones."""
+    for path in certificate:
+        if len(blocks(path, b"CERTIFICATE")) != 1:
+            fail(path, "has more than one certificate")
+    parts = certificates("mender_client_certificate", certificate, False)
+    return parts + certificates("mender_client_key", key, False, b"PRIVATE KEY")
 
 
 def keys(paths):
@@ -95,18 +131,22 @@ def keys(paths):
             symbol = f"mender_verify_key_{len(rows)}"
             out.append(f"/* {path.name} */\n" + array(symbol, key))
             rows.append(f"{{{symbol}, sizeof({symbol}), {kind}}}")
+    if any("MENDER_KEY_RSA" in row for row in rows):
+        out.append("#define MENDER_HAS_RSA_KEY 1\n")
     return out + [table("mender_verify_keys", "mender_verify_key", rows)]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    for name in ("api", "storage", "keys"):
+    parser.add_argument("--only-p256", action="store_true")
+    for name in ("api", "storage", "keys", "certificate", "key"):
         parser.add_argument(f"--{name}", type=pathlib.Path, nargs="*", default=[])
     given = parser.parse_args()
-    parts = certificates("mender_ca_api", given.api)
-    parts += certificates("mender_ca_storage", given.storage)
+    parts = certificates("mender_ca_api", given.api, given.only_p256)
+    parts += certificates("mender_ca_storage", given.storage, given.only_p256)
     parts += keys(given.keys)
+    parts += client(given.certificate, given.key)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text("/* Made by embed_credentials.py. */\n\n" + "\n".join(parts), encoding="ascii")
 

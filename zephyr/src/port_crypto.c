@@ -3,17 +3,22 @@
 #include <mender_port.h>
 #include <psa/crypto.h>
 #include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
 
 #include "credentials.h"
 
 #include <mender_credentials.h>
 
-#define TEST_RANDOM (IS_ENABLED(CONFIG_TEST_RANDOM_GENERATOR) || IS_ENABLED(CONFIG_FAKE_ENTROPY_NATIVE_SIM))
-BUILD_ASSERT(!TEST_RANDOM || IS_ENABLED(CONFIG_MENDER_MCU_KEYS_NOT_SECURE),
-	     "the random generator is one for tests, so the device key could be guessed: enable the board's entropy source "
-	     "(on STM32 &rng and its clock), or set CONFIG_MENDER_MCU_KEYS_NOT_SECURE=y");
-BUILD_ASSERT(!IS_ENABLED(CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_NONE),
-	     "the device key would be lost at every restart: give the board a storage partition");
+LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
+
+#ifdef MENDER_HAS_RSA_KEY
+BUILD_ASSERT(IS_ENABLED(CONFIG_PSA_WANT_ALG_RSA_PKCS1V15_SIGN) && IS_ENABLED(CONFIG_PSA_WANT_KEY_TYPE_RSA_PUBLIC_KEY),
+	     "PSA cannot use the RSA verification key: set CONFIG_MENDER_MCU_VERIFY_RSA=y");
+#endif
+BUILD_ASSERT(ARRAY_SIZE(mender_verify_keys) > 1 || !IS_ENABLED(CONFIG_MENDER_MCU_SIGNATURES),
+	     "artifacts must be signed, and there is no key to verify them: set CONFIG_MENDER_MCU_VERIFY_KEY_FILES");
+BUILD_ASSERT(ARRAY_SIZE(mender_verify_keys) == 1 || IS_ENABLED(CONFIG_MENDER_MCU_SIGNATURES),
+	     "there is a verification key that would not be used: set CONFIG_MENDER_MCU_SIGNATURES=y");
 
 #define DEVICE_ALG PSA_ALG_ECDSA(PSA_ALG_SHA_256)
 
@@ -31,6 +36,10 @@ int32_t mender_port_crypto_device_key(void)
 
 int32_t mender_port_crypto_make_device_key(void)
 {
+#ifdef CONFIG_MENDER_MCU_KEY_FROM_APPLICATION
+	LOG_ERR("the application has no key 0x%x in PSA", CONFIG_MENDER_MCU_KEY_ID);
+	return PSA_ERROR_DOES_NOT_EXIST;
+#else
 	psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
 	psa_key_id_t id;
 
@@ -41,6 +50,7 @@ int32_t mender_port_crypto_make_device_key(void)
 	psa_set_key_algorithm(&attributes, DEVICE_ALG);
 	psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_SIGN_HASH);
 	return psa_generate_key(&attributes, &id);
+#endif
 }
 
 int32_t mender_port_crypto_public_key(uint8_t *point)

@@ -2,15 +2,13 @@
 #include <mender_port.h>
 #include <zephyr/kernel.h>
 
-BUILD_ASSERT(sizeof(CONFIG_MENDER_MCU_ARTIFACT_NAME) > 1,
-	     "the device needs an artifact name: give the application a VERSION file or set "
-	     "CONFIG_MENDER_MCU_ARTIFACT_NAME");
+#include "port_defaults.h"
 
 static uint8_t io[CONFIG_MENDER_MCU_IO_BUFFER_SIZE];
 static uint8_t token[CONFIG_MENDER_MCU_TOKEN_BUFFER_SIZE];
 static uint8_t uri[CONFIG_MENDER_MCU_URI_BUFFER_SIZE];
 
-void mender_port_defaults(struct mender_config *config)
+void kconfig_defaults(struct mender_config *config)
 {
 	*config = (struct mender_config){
 		.server_url = CONFIG_MENDER_MCU_SERVER_URL,
@@ -35,5 +33,16 @@ void mender_port_defaults(struct mender_config *config)
 		.retry_interval_max_ms = CONFIG_MENDER_MCU_RETRY_INTERVAL_MAX_S * MSEC_PER_SEC,
 		.first_check_max_ms = CONFIG_MENDER_MCU_FIRST_CHECK_MAX_S * MSEC_PER_SEC,
 		.commit_deadline_ms = CONFIG_MENDER_MCU_COMMIT_DEADLINE_S * MSEC_PER_SEC,
+		.abort_probe_interval_ms = CONFIG_MENDER_MCU_ABORT_PROBE_INTERVAL_S * MSEC_PER_SEC,
+		.idle_timeout_ms = CONFIG_MENDER_MCU_IDLE_TIMEOUT_S * MSEC_PER_SEC,
+		.request_timeout_ms = CONFIG_MENDER_MCU_REQUEST_TIMEOUT_S * MSEC_PER_SEC,
 	};
+}
+
+void mender_port_defaults(struct mender_config *config)
+{
+	kconfig_defaults(config);
+#ifdef CONFIG_MENDER_MCU_SETTINGS
+	settings_apply(config);
+#endif
 }

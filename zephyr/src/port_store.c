@@ -9,10 +9,6 @@
 #include <zephyr/kernel.h>
 #include <zephyr/settings/settings.h>
 
-BUILD_ASSERT(IS_ENABLED(CONFIG_SETTINGS_NVS),
-	     "mender-mcu keeps its records in NVS: set CONFIG_SETTINGS_NVS=y (ZMS is not safe against "
-	     "power cuts on flash that needs erasing)");
-
 /* Settings uses 0x8000 and up. */
 #define FIRST_ID 0x4d00
 

@@ -8,8 +8,10 @@
 #include <zephyr/sys/reboot.h>
 #include <zephyr/sys/util.h>
 
+#include "port_defaults.h"
+
 #ifdef CONFIG_MENDER_MCU_IDENTITY_HWINFO
-int32_t mender_port_system_identity(struct mender_pairs *pairs)
+static int own_identity(struct mender_pairs *pairs)
 {
 	uint8_t id[16];
 	char text[2 * sizeof(id) + 1];
@@ -22,7 +24,7 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs)
 	return mender_pairs_add(pairs, "hwid", text);
 }
 #else
-int32_t mender_port_system_identity(struct mender_pairs *pairs)
+static int own_identity(struct mender_pairs *pairs)
 {
 	char text[sizeof("00:00:00:00:00:00")];
 	struct net_if *iface = net_if_get_default();
@@ -36,6 +38,16 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs)
 	return mender_pairs_add(pairs, "mac", text);
 }
 #endif
+
+int32_t mender_port_system_identity(struct mender_pairs *pairs)
+{
+	int rc = -ENOENT;
+
+#ifdef CONFIG_MENDER_MCU_SETTINGS
+	rc = settings_identity(pairs);
+#endif
+	return rc == -ENOENT ? own_identity(pairs) : rc;
+}
 
 void mender_port_system_reboot(void)
 {

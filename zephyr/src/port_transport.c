@@ -55,40 +55,102 @@ static int connect_to(const struct zsock_addrinfo *address, int32_t channel, con
 	}
 	if (rc != 0) {
 		zsock_close(socket);
-		return rc;
+		/* That would say that nothing was tried. */
+		return rc == -EAGAIN ? -ETIMEDOUT : rc;
 	}
 	return socket;
+}
+
+/* A socket that is connected to one of the host's addresses of a family, or -errno. */
+static int connect_by(sa_family_t family, int32_t channel, const char *host, uint16_t port, bool tls)
+{
+	const struct zsock_addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	struct zsock_addrinfo *addresses = NULL;
+	char service[sizeof("65535")];
+	int rc;
+
+	snprintf(service, sizeof(service), "%u", port);
+	rc = zsock_getaddrinfo(host, service, &hints, &addresses);
+	if (rc != 0) {
+		/* Its numbers are its own. */
+		LOG_WRN("no address of %s: getaddrinfo says %d", host, rc);
+		return -EHOSTUNREACH;
+	}
+	rc = -EHOSTUNREACH;
+	for (const struct zsock_addrinfo *each = addresses; each != NULL && rc < 0; each = each->ai_next) {
+		rc = connect_to(each, channel, host, tls);
+	}
+	zsock_freeaddrinfo(addresses);
+	return rc;
+}
+
+/* The one family that a literal address belongs to; for a name AF_UNSPEC. */
+static sa_family_t family_of(const char *host)
+{
+	struct in6_addr bytes;
+
+	if (zsock_inet_pton(AF_INET, host, &bytes) == 1) {
+		return AF_INET;
+	}
+	return zsock_inet_pton(AF_INET6, host, &bytes) == 1 ? AF_INET6 : AF_UNSPEC;
+}
+
+static int connect_to_host(int32_t channel, const char *host, uint16_t port, bool tls)
+{
+	const sa_family_t only = family_of(host);
+	int rc = -EHOSTUNREACH;
+
+	if (only != AF_UNSPEC || IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD)) {
+		/* An offloading driver has a resolver of its own; that of native_sim takes no family but this. */
+		return connect_by(IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD) ? AF_UNSPEC : only, channel, host, port, tls);
+	}
+	/* One family after the other: asked for both, Zephyr's resolver fails when the answer for one of them is lost. */
+	if (network_reaches(AF_INET)) {
+		rc = connect_by(AF_INET, channel, host, port, tls);
+	}
+	if (rc < 0 && network_reaches(AF_INET6)) {
+		rc = connect_by(AF_INET6, channel, host, port, tls);
+	}
+	return rc;
+}
+
+static bool must_wait(bool tls)
+{
+	static bool said;
+	const char *what = NULL;
+
+	if (!network_reaches(AF_INET) && !network_reaches(AF_INET6)) {
+		what = "a network";
+	} else if (tls && IS_ENABLED(CONFIG_MENDER_MCU_TRUSTED_CLOCK) && mender_port_clock_unix_ms() == 0) {
+		what = "the clock to be set";
+	}
+	if (what != NULL && !said) {
+		LOG_INF("waiting for %s", what);
+	}
+	said = what != NULL;
+	return said;
 }
 
 int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t port, bool tls)
 {
 	struct stream *stream = stream_of(channel);
-	struct zsock_addrinfo *addresses = NULL;
-	const struct zsock_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	char service[sizeof("65535")];
 	int rc;
 
 	if (stream == NULL) {
 		return -EINVAL;
 	}
 	mender_port_transport_close(channel);
-	snprintf(service, sizeof(service), "%u", port);
-	rc = zsock_getaddrinfo(host, service, &hints, &addresses);
-	if (rc != 0) {
-		/* Its numbers are its own. */
-		LOG_DBG("getaddrinfo: %d", rc);
-		return -EHOSTUNREACH;
+	if (tls && !IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS)) {
+		return -EPROTONOSUPPORT;
 	}
-	rc = -EHOSTUNREACH;
-	for (const struct zsock_addrinfo *each = addresses; each != NULL; each = each->ai_next) {
-		rc = connect_to(each, channel, host, tls);
-		if (rc >= 0) {
-			*stream = (struct stream){.socket = rc, .open = true};
-			rc = 0;
-			break;
-		}
+	if (must_wait(tls)) {
+		return MENDER_AGAIN;
 	}
-	zsock_freeaddrinfo(addresses);
+	rc = connect_to_host(channel, host, port, tls);
+	if (rc >= 0) {
+		*stream = (struct stream){.socket = rc, .open = true};
+		rc = 0;
+	}
 	return rc;
 }
 

@@ -4,12 +4,23 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <zephyr/net/net_ip.h>
 
 /** Some open stream was read empty, and its next bytes are waited for. */
 bool transport_expects_data(void);
 
 /** Waits for such bytes, at most `ms`. Returns whether there are any; may return early without. */
 bool transport_wait(uint32_t ms);
+
+#ifdef CONFIG_MENDER_MCU_WAIT_FOR_NETWORK
+/** Some interface is up and has an address of that family (`AF_INET`, `AF_INET6`) that reaches beyond its link. */
+bool network_reaches(int family);
+#else
+static inline bool network_reaches(int family)
+{
+	return family == AF_INET ? IS_ENABLED(CONFIG_NET_IPV4) : IS_ENABLED(CONFIG_NET_IPV6);
+}
+#endif
 
 /** Makes a TLS socket check chain and host name against the channel's trust anchors. 0 or -errno. */
 int tls_configure(int socket, int32_t channel, const char *host);

@@ -13,47 +13,76 @@
 
 LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
 
-BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS >= 2,
-	     "an update needs two TLS connections: set CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS=2");
-#ifdef CONFIG_MBEDTLS_BUILTIN
-BUILD_ASSERT(CONFIG_MBEDTLS_HEAP_SIZE >= 90000 || !IS_ENABLED(CONFIG_MBEDTLS_ENABLE_HEAP),
-	     "two TLS connections take up to 90 KB: set CONFIG_MBEDTLS_HEAP_SIZE=90000");
-BUILD_ASSERT(CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN >= 16384,
-	     "servers send TLS records of 16 KiB: set CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=16384");
-#endif
-
 #define API_COUNT     (ARRAY_SIZE(mender_ca_api) - 1)
 #define STORAGE_COUNT (ARRAY_SIZE(mender_ca_storage) - 1)
+#define CLIENT_COUNT  (ARRAY_SIZE(mender_client_certificate) - 1)
 
-static int add(const struct mender_certificate *certificates, sec_tag_t tag)
+/* The client certificate comes first. */
+#define CLIENT_TAG  (CONFIG_MENDER_MCU_TLS_CLIENT_TAG >= 0 ? CONFIG_MENDER_MCU_TLS_CLIENT_TAG : CONFIG_MENDER_MCU_TLS_TAG_BASE)
+#define API_TAG     (CONFIG_MENDER_MCU_TLS_TAG_BASE + 1)
+#define STORAGE_TAG (API_TAG + API_COUNT)
+#define TAGS_MAX    (MAX(API_COUNT, STORAGE_COUNT) + 2)
+
+BUILD_ASSERT(API_COUNT > 0 || CONFIG_MENDER_MCU_TLS_CA_TAG >= 0,
+	     "no server can be trusted: set CONFIG_MENDER_MCU_CA_FILES to the certificate that your server's chain ends in");
+BUILD_ASSERT(TAGS_MAX <= CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS,
+	     "more certificates than a socket takes: raise CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS to the number of CA files plus 2");
+BUILD_ASSERT(API_COUNT + STORAGE_COUNT + 2 * CLIENT_COUNT <= CONFIG_TLS_MAX_CREDENTIALS_NUMBER,
+	     "more certificates than Zephyr keeps: raise CONFIG_TLS_MAX_CREDENTIALS_NUMBER to the number of CA files plus 2");
+BUILD_ASSERT(CLIENT_COUNT == 0 || CONFIG_MENDER_MCU_TLS_CLIENT_TAG < 0,
+	     "two client certificates: set either CONFIG_MENDER_MCU_TLS_CLIENT_CERT_FILE or CONFIG_MENDER_MCU_TLS_CLIENT_TAG");
+
+static int add(enum tls_credential_type type, const struct mender_certificate *certificates, sec_tag_t tag)
 {
 	for (; certificates->der != NULL; certificates++, tag++) {
-		int rc = tls_credential_add(tag, TLS_CREDENTIAL_CA_CERTIFICATE, certificates->der,
-					    certificates->len);
+		int rc = tls_credential_add(tag, type, certificates->der, certificates->len);
 
-		/* -EEXIST: the one of an earlier connection. */
-		if (rc != 0 && rc != -EEXIST) {
-			LOG_ERR("tls_credential_add: %d", rc);
+		if (rc == -EEXIST) {
+			LOG_ERR("credential tag %d is the application's: change CONFIG_MENDER_MCU_TLS_TAG_BASE", tag);
+		}
+		if (rc != 0) {
 			return rc;
 		}
 	}
 	return 0;
 }
 
+static int add_all(void)
+{
+	/* Once: what is there already at a second try would look like somebody else's. */
+	static int rc = 1;
+
+	if (rc > 0) {
+		rc = add(TLS_CREDENTIAL_CA_CERTIFICATE, mender_ca_api, API_TAG);
+		rc = rc != 0 ? rc : add(TLS_CREDENTIAL_CA_CERTIFICATE, mender_ca_storage, STORAGE_TAG);
+		rc = rc != 0 ? rc : add(TLS_CREDENTIAL_PUBLIC_CERTIFICATE, mender_client_certificate, CLIENT_TAG);
+		rc = rc != 0 ? rc : add(TLS_CREDENTIAL_PRIVATE_KEY, mender_client_key, CLIENT_TAG);
+	}
+	return rc;
+}
+
 int tls_configure(int socket, int32_t channel, const char *host)
 {
 	const bool storage = channel == MENDER_CHANNEL_STORAGE && STORAGE_COUNT > 0;
-	const size_t count = storage ? STORAGE_COUNT : API_COUNT;
-	const sec_tag_t first = CONFIG_MENDER_MCU_TLS_TAG_BASE + (storage ? API_COUNT : 0);
+	const size_t anchors = storage ? STORAGE_COUNT : API_COUNT;
 	const int verify = TLS_PEER_VERIFY_REQUIRED;
-	sec_tag_t tags[MAX(API_COUNT, STORAGE_COUNT) + 1];
-	int rc = add(storage ? mender_ca_storage : mender_ca_api, first);
+	sec_tag_t tags[TAGS_MAX];
+	size_t count = 0;
+	int rc = add_all();
 
 	if (rc != 0) {
 		return rc;
 	}
-	for (size_t i = 0; i < count; i++) {
-		tags[i] = first + i;
+	while (count < anchors) {
+		tags[count] = (storage ? STORAGE_TAG : API_TAG) + count;
+		count++;
+	}
+	if (CONFIG_MENDER_MCU_TLS_CA_TAG >= 0) {
+		tags[count++] = CONFIG_MENDER_MCU_TLS_CA_TAG;
+	}
+	/* The store's host is not the one that the certificate is meant for. */
+	if (channel != MENDER_CHANNEL_STORAGE && (CLIENT_COUNT > 0 || CONFIG_MENDER_MCU_TLS_CLIENT_TAG >= 0)) {
+		tags[count++] = CLIENT_TAG;
 	}
 	if (zsock_setsockopt(socket, SOL_TLS, TLS_SEC_TAG_LIST, tags, count * sizeof(tags[0])) != 0 ||
 	    zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host, strlen(host) + 1) != 0 ||

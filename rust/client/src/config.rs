@@ -55,7 +55,11 @@ impl Default for Config<'_> {
 }
 
 impl Config<'_> {
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether [`Client::new`](crate::Client::new) takes these settings.
+    ///
+    /// # Errors
+    /// [`Error::ConfigServer`], [`Error::ClearText`], [`Error::ConfigName`].
+    pub fn check(&self) -> Result<(), Error> {
         let url = Url::server(self.server_url).map_err(bad_server)?;
         if !url.tls && !self.allow_http {
             return Err(Error::ClearText);

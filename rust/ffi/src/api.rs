@@ -68,6 +68,26 @@ pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 
     }))
 }
 
+/// Whether `mender_client_init` would take settings, for platforms and applications that get them at run time. Nothing is taken from
+/// the platform's defaults; callbacks and buffers are not looked at.
+///
+/// @retval 0 they are good. @retval MENDER_E_CONFIG_… what is wrong; a server by `http` without `allow_http` is
+/// MENDER_E_CLEAR_TEXT. @retval MENDER_E_NULL_POINTER `config` is NULL. @retval MENDER_E_ARGUMENT a text is not UTF-8, or the tier is
+/// none.
+///
+/// # Safety
+/// `config` is NULL or points to a structure whose texts end with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mender_config_check(config: *const MenderConfig) -> i32 {
+    let check = || {
+        // SAFETY: the caller's promise.
+        let config = unsafe { raw::reference(config) }?;
+        // SAFETY: as above.
+        unsafe { config::settings(config) }?.check()
+    };
+    answer(check())
+}
+
 /// Registers an update module for a payload type, between `mender_client_init` and `mender_client_activate`.
 ///
 /// @retval 0 registered, until `mender_client_exit`.

@@ -20,17 +20,19 @@ mod zephyr;
 use std::process::ExitCode;
 
 use report::{Outcome, Report};
+use test::Extent;
 
 const HELP: &str = "\
 cargo xtask <command>
 
-  test [--quick]    all tests; --quick leaves out the long ones
+  test [--quick]    all tests; --quick leaves out the long ones, --long breaks the Zephyr ports on purpose, too
   demo              a simulated device updates itself over TLS, loses power twice, falls back from a bad image
   powercut          power cuts and broken connections at every place, in a simulation
   bench             instructions and copies per byte of an artifact
   size [VARIANT…]   flash and RAM that the client adds to an application, beside its budget
   nopanic           proves that the firmware crates have no reachable panic and no heap
   zephyr            the tests on Zephyr alone
+  mutants           breaks the Zephyr ports on purpose; their suites must notice
   catalogue         which test covers which entry of the catalogue of hostile input
   docs [--check]    writes docs/errors.md and docs/events.md
   header [--check]  writes include/mender_mcu.h and the bindings of include/mender_port.h
@@ -39,7 +41,7 @@ cargo xtask <command> --help says more.
 ";
 
 const TEST_HELP: &str = "\
-cargo xtask test [--quick]
+cargo xtask test [--quick | --long]
 
 Runs everything there is to check: formatting, lints, all tests of the workspace, the catalogue of hostile input, generated
 documents, the proof that the firmware cannot panic, instructions per byte, the demonstration, and what `cargo xtask zephyr`
@@ -48,6 +50,14 @@ runs. A failure does not stop what comes after it. What needs a tool that is not
 The last line is `N passed, N failed, N skipped`; the exit code is 0 when nothing failed.
 
   --quick   a minute or two: without the cross build, the measurements, the power cuts by SIGKILL, the demonstration and Zephyr
+  --long    also `cargo xtask mutants`
+";
+
+const MUTANTS_HELP: &str = "\
+cargo xtask mutants
+
+Breaks the ports in zephyr/src one line at a time, and checks that the suite of that port fails on native_sim. The list is in
+tests/twister/mutants.py. Some minutes.
 ";
 
 const DEMO_HELP: &str = "\
@@ -148,6 +158,7 @@ fn main() -> ExitCode {
         "size" => SIZE_HELP,
         "nopanic" => NOPANIC_HELP,
         "zephyr" => ZEPHYR_HELP,
+        "mutants" => MUTANTS_HELP,
         "catalogue" => CATALOGUE_HELP,
         "docs" => DOCS_HELP,
         "header" => HEADER_HELP,
@@ -158,8 +169,9 @@ fn main() -> ExitCode {
             print!("{help}");
             ExitCode::SUCCESS
         }
-        ("test", []) => test::all(false),
-        ("test", ["--quick"]) => test::all(true),
+        ("test", []) => test::all(Extent::Usual),
+        ("test", ["--quick"]) => test::all(Extent::Quick),
+        ("test", ["--long"]) => test::all(Extent::Long),
         ("demo", []) => demo::show(),
         ("powercut", arguments) => powercut::show(arguments),
         ("bench", []) => match bench::missing() {
@@ -178,6 +190,11 @@ fn main() -> ExitCode {
             }
         },
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
+        ("mutants", []) => {
+            let mut report = Report::default();
+            zephyr::mutants(&mut report);
+            report.close()
+        }
         ("zephyr", []) => {
             let mut report = Report::default();
             zephyr::steps(&mut report);

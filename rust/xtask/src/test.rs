@@ -16,8 +16,19 @@ const JUDGES: [(&str, &str, &str); 5] = [
     ("valgrind", "valgrind", "apt install valgrind"),
 ];
 
-/// Everything, or what takes a minute or two.
-pub(crate) fn all(quick: bool) -> ExitCode {
+/// How much is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What takes a minute or two.
+    Quick,
+    Usual,
+    /// What takes long and seldom finds anything, too.
+    Long,
+}
+
+/// Everything of that extent.
+pub(crate) fn all(extent: Extent) -> ExitCode {
+    let quick = extent == Extent::Quick;
     let mut report = Report::default();
     if has(&mut report, "fmt", "rustfmt") {
         report.step("format", || plain("fmt --all --check"));
@@ -50,6 +61,9 @@ pub(crate) fn all(quick: bool) -> ExitCode {
         report.step("powercut", powercut::check);
         header::steps(&mut report, true);
         zephyr::steps(&mut report);
+    }
+    if extent == Extent::Long {
+        zephyr::mutants(&mut report);
     }
     report.close()
 }

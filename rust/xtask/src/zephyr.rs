@@ -29,9 +29,16 @@ const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-ar
 
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
 const SUITES: &[Scenario] = &[
-    Scenario::runs("port", "mender_mcu.port", 57),
+    Scenario::runs("port", "mender_mcu.port", 59),
     Scenario::runs("net", "mender_mcu.net", 26),
     Scenario::runs("shell", "mender_mcu.shell", 6),
+];
+
+/// Configurations that are only built, with warnings as errors.
+const MATRIX: &[Scenario] = &[
+    Scenario::builds("matrix", "mender_mcu.matrix.smallest"),
+    Scenario::builds("matrix", "mender_mcu.matrix.default"),
+    Scenario::builds("matrix", "mender_mcu.matrix.everything"),
 ];
 
 /// All of it, in the order it is run in.
@@ -50,10 +57,16 @@ const STEPS: &[Step] = &[
         run: |zephyr| twister(zephyr, "qemu_x86/atom", SUITES),
     },
     Step {
+        name: "T4 configurations",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX),
+    },
+    Step {
         name: "T4 samples/ota",
         chip: Chip::Arm,
         tools: &[],
-        run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&ca()]),
+        run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&any_ca()]),
     },
     Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
     Step {
@@ -86,6 +99,19 @@ pub(crate) fn steps(report: &mut Report) {
             Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
             Err(missing) => report.skip(step.name, &missing),
         }
+    }
+}
+
+/// Breaks each port on purpose; its suite must notice.
+pub(crate) fn mutants(report: &mut Report) {
+    let zephyr = base().and_then(|base| Zephyr::new(&base, Chip::Native));
+    match zephyr.and_then(|zephyr| present(&[]).map(|()| zephyr)) {
+        Ok(zephyr) => report.step("T1 mutants", || {
+            let mut command = zephyr.command("python3");
+            command.args(["tests/twister/mutants.py", &cargo_dir(), "--build-dir"]).arg(scratch("mutants"));
+            counted(output(&mut command), "mutants noticed")
+        }),
+        Err(missing) => report.skip("T1 mutants", &missing),
     }
 }
 
@@ -242,6 +268,11 @@ pub(crate) fn cargo_dir() -> String {
 /// The CA that the samples are built with, and that the server of the tests has.
 fn ca() -> String {
     format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", scratch("ca/ca.pem").display())
+}
+
+/// Some CA, for what is only built.
+fn any_ca() -> String {
+    format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", root().join("tests/twister/net/fixtures/ca.der").display())
 }
 
 /// A script and its options. What it counts are its lines that begin with `ok `.

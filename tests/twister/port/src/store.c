@@ -66,6 +66,13 @@ ZTEST(store, test_a_record_longer_than_the_buffer_is_an_error)
 	zassert_equal(mender_port_store_read(MENDER_RECORD_LOG, found, LEN), LEN);
 }
 
+ZTEST(store, test_a_record_that_does_not_fit_is_refused)
+{
+	zassert_ok(put(MENDER_RECORD_A, 1));
+	zassert_true(mender_port_store_write(MENDER_RECORD_A, found, sizeof(found)) < 0);
+	zassert_equal(whole(MENDER_RECORD_A), 1);
+}
+
 ZTEST(store, test_writing_the_same_again_succeeds_and_outlives_a_restart)
 {
 	zassert_ok(put(MENDER_RECORD_A, 3));

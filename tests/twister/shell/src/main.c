@@ -31,6 +31,9 @@ static const char *typed(const char *line)
 	const struct shell *sh = shell_backend_dummy_get_ptr();
 	size_t len;
 
+	while (!shell_ready(sh)) {
+		k_msleep(1);
+	}
 	shell_backend_dummy_clear_output(sh);
 	code = shell_execute_cmd(sh, line);
 	return shell_backend_dummy_get_output(sh, &len);

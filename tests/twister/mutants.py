@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks the Zephyr ports one line at a time, and checks that the suite of that port notices.
+
+    mutants.py --build-dir DIR [--only WORD] [cmake options]
+
+A copy of the repository is built for native_sim/native/64 with the environment's ZEPHYR_BASE and toolchain. A mutant that no longer
+applies, does not compile or is not noticed is a failure.
+"""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE_S = 120
+
+# Suite, the program it is in, and what is changed in which file of zephyr/src: a text that occurs once, and another one.
+MUTANTS = [
+    ("boot", "port_boot.c", "*offset += prot_size;", ";"),
+    ("boot", "port_boot.c", "tlv.len > end - offset", "false"),
+    ("boot", "port_boot.c", "tlv.kind == TLV_SHA256 && tlv.len == 32", "tlv.len == 32 || tlv.len == 4"),
+    ("boot", "port_boot.c", "sys_get_le32(header) != HEADER_MAGIC", "false"),
+    ("boot", "port_boot.c", "return boot_is_img_confirmed();", "return 1;"),
+    ("boot", "port_boot.c", "return boot_write_img_confirmed() == 0 ? 0 : -EIO;", "return 0;"),
+    ("boot", "port_boot.c", "found.magic == BOOT_MAGIC_BAD", "false"),
+    ("boot", "port_boot.c", "boot_request_upgrade(BOOT_UPGRADE_TEST)", "boot_request_upgrade(BOOT_UPGRADE_PERMANENT)"),
+    ("boot", "port_boot.c", "if (type == BOOT_SWAP_TYPE_TEST) {", "if (rc == 0) {"),
+    ("clock", "port_clock.c", "return irq_lock();", "return 0;"),
+    ("clock", "port_clock.c", "irq_unlock(key);", "(void)key;"),
+    ("clock", "port_clock.c", "k_sem_give(&woken);", ";"),
+    ("clock", "port_clock.c", "k_sem_take(&woken, K_MSEC(ms));", "k_msleep(ms);"),
+    ("clock", "port_clock.c", "k_yield();", ";"),
+    ("crypto", "port_crypto.c", "PSA_KEY_LIFETIME_PERSISTENT", "PSA_KEY_LIFETIME_VOLATILE"),
+    ("crypto", "port_crypto.c", "PSA_KEY_USAGE_SIGN_HASH", "PSA_KEY_USAGE_SIGN_HASH | PSA_KEY_USAGE_EXPORT"),
+    ("crypto", "port_crypto.c", "if (status == PSA_ERROR_INVALID_SIGNATURE) {\n\t\treturn 0;", "if (status != PSA_SUCCESS) {\n\t\treturn 1;"),
+    ("crypto", "port_crypto.c", ".kind == MENDER_KEY_RSA", ".kind != MENDER_KEY_RSA"),
+    ("crypto", "port_crypto.c", "status == PSA_ERROR_INVALID_HANDLE || status == PSA_ERROR_DOES_NOT_EXIST", "false"),
+    ("crypto", "port_crypto.c", "(void)psa_generate_random((uint8_t *)&number, sizeof(number));", ";"),
+    ("log", "port_log.c", 'LOG_WRN("%s", line);', 'LOG_INF("%s", line);'),
+    ("log", "port_log.c", 'LOG_ERR("%s", line);', 'LOG_ERR("an error");'),
+    ("log", "port_log.c", "text, text_len) < 0", "text, text_len + 1) < 0"),
+    ("slot", "port_slot.c", "state = -EINVAL;\n\tif (!boot_is_img_confirmed()) {\n\t\t/*", "state = -EINVAL;\n\tif (false) {\n\t\t/*"),
+    ("slot", "port_slot.c", "size > bytes", "false"),
+    ("slot", "port_slot.c", "size += 3 * align * DIV_ROUND_UP(area->fa_size, page_size);", ";"),
+    ("slot", "port_slot.c", "rc = MIN(slot_clear_page(image.flash_area, slot_flags_offset(image.flash_area)), 0);", "rc = 0;"),
+    ("slot", "port_slot.c", "MIN(len, image.stream.buf_len - image.stream.buf_bytes)", "len"),
+    ("slot", "port_slot.c", "return state != 0 ? state : (int32_t)taken;", "state = 0;\n\treturn (int32_t)taken;"),
+    ("slot", "port_slot.c", "state = stream_flash_buffered_write(&image.stream, &nothing, 0, true);", "(void)nothing;"),
+    ("slot", "port_slot.c", "base + offset, buf, from_flash", "base, buf, from_flash"),
+    ("slot", "port_slot.c", "offset > written - len", "false"),
+    ("slot", "port_slot.c", "rc = slot_clear_page(area, slot_flags_offset(area));", "rc = 0;"),
+    ("slot", "port_slot.c", "rc = slot_clear_page(area, 0);", "rc = 0;"),
+    ("store", "port_store.c", "nvs_write(fs, FIRST_ID + record, data, len)", "nvs_write(fs, FIRST_ID, data, len)"),
+    ("store", "port_store.c", "len > (ssize_t)size ? -EMSGSIZE : len", "len"),
+    ("store", "port_store.c", "written < 0 ? written : 0", "0"),
+    ("store", "port_store.c", "written < 0 ? written : 0", "written > 0 ? 0 : -EIO"),
+    ("thread", "thread.c", "mender_client_wait(mender_client_poll());", "mender_client_wait(1000);"),
+    ("thread", "port_clock.c", "k_sem_give(&woken);", ";"),
+    ("transport", "port_transport.c", "stream->expects_data = received < 0 && errno == EAGAIN;\n\tif (stream->expects_data) {", "if (received < 0 && errno == EAGAIN) {"),
+    ("transport", "port_transport.c", "mender_port_transport_close(channel);\n\t", ";\n\t"),
+    ("transport", "port_transport.c", "zsock_fcntl(socket, ZVFS_F_SETFL, ZVFS_O_NONBLOCK) != 0", "false"),
+    ("transport", "port_transport.c", "if (sent < 0 && errno == EAGAIN) {", "if (sent < 0) {"),
+    ("transport", "port_transport.c", "return received < 0 ? -errno : received;", "return received <= 0 ? -EIO : received;"),
+    ("tls", "port_transport.c", "if (sent < 0 && errno == EAGAIN) {", "if (sent < 0) {"),
+    ("tls", "port_transport.c", "rc = tls_configure(socket, channel, host);", "rc = tls_configure(socket, MENDER_CHANNEL_API, host);"),
+    ("tls", "port_transport.c", "tls ? IPPROTO_TLS_1_2 : IPPROTO_TCP", "tls && false ? IPPROTO_TLS_1_2 : IPPROTO_TCP"),
+    ("tls", "tls.c", "TLS_PEER_VERIFY_REQUIRED", "TLS_PEER_VERIFY_NONE"),
+    ("tls", "tls.c", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host, strlen(host) + 1) != 0", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, NULL, 0) != 0"),
+    ("api", "port_defaults.c", ".artifact_name = CONFIG_MENDER_MCU_ARTIFACT_NAME", '.artifact_name = "another"'),
+    ("update", "port_system.c", "address->len != 6", "true"),
+    ("update", "port_defaults.c", ".device_type = CONFIG_MENDER_MCU_DEVICE_TYPE", '.device_type = "another"'),
+    ("update", "port_boot.c", "return boot_is_img_confirmed();", "return 1;"),
+    ("update", "port_crypto.c", "return status == PSA_SUCCESS ? 1 : status;\n}\n\nuint32_t", "return 0;\n}\n\nuint32_t"),
+]
+SUITES = {
+    "port": ("boot", "clock", "crypto", "log", "slot", "store", "thread", "transport"),
+    "net": ("api", "tls", "update"),
+}
+
+
+def copy_of_the_repository(folder):
+    """What is under version control, and what is about to be; files that have not changed keep their time."""
+    told = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )
+    for name in filter(None, told.stdout.split("\0")):
+        source, target = ROOT / name, folder / name
+        if source.is_file() and not (target.is_file() and target.read_bytes() == source.read_bytes()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def build(folder):
+    run = subprocess.run(["ninja", "-C", folder], capture_output=True, text=True, check=False)
+    return None if run.returncode == 0 else run.stdout
+
+
+def passes(folder, suite):
+    """Whether the suite ends well; a hang is no good end."""
+    flash = folder / "mutant-flash.bin"
+    flash.unlink(missing_ok=True)
+    command = [folder / "zephyr/zephyr.exe", f"-test={suite}::*", f"--flash={flash}"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return run.returncode == 0 and f"SUITE PASS - 100.00% [{suite}]" in run.stdout
+
+
+def verdict(source, folder, suite, old, new):
+    text = source.read_text()
+    if text.count(old) != 1:
+        return f"no longer applies: {text.count(old)} times in {source.name}"
+    source.write_text(text.replace(old, new))
+    try:
+        error = build(folder)
+        if error:
+            return "does not compile\n" + error
+        return "not noticed" if passes(folder, suite) else None
+    finally:
+        source.write_text(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--only", default="", help="suite or file")
+    given, options = parser.parse_known_args()
+    folder = given.build_dir.resolve()
+    copy = folder / "copy"
+    copy_of_the_repository(copy)
+    chosen = [each for each in MUTANTS if given.only in (*each[:2], "")]
+    failed = 0
+    for program, suites in SUITES.items():
+        mutants = [each for each in chosen if each[0] in suites]
+        if not mutants:
+            continue
+        place = folder / program
+        configure = ["cmake", "-GNinja", "-S", copy / "tests/twister" / program, "-B", place]
+        subprocess.run([*configure, "-DBOARD=native_sim/native/64", *options], check=True, capture_output=True)
+        error = build(place)
+        if error:
+            sys.exit(error)
+        for suite in sorted({each[0] for each in mutants}):
+            if not passes(place, suite):
+                sys.exit(f"{suite} fails without a mutant")
+        for suite, file, old, new in mutants:
+            wrong = verdict(copy / "zephyr/src" / file, place, suite, old, new)
+            failed += wrong is not None
+            short = " ".join(old.split())[:60]
+            print(f"{'FAILED' if wrong else 'ok':6} {suite:9} {file:18} {short}{': ' + wrong if wrong else ''}", flush=True)
+    print(f"{len(chosen) - failed} of {len(chosen)} mutants noticed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be configured otherwise, said while the image is built. */
+#include <zephyr/kernel.h>
+
+#define SNIPPET "build with the snippet (west build -S mender-mcu), or set "
+
+#define IS_SET(text) (sizeof(text) > 1)
+
+BUILD_ASSERT(IS_SET(CONFIG_MENDER_MCU_SERVER_URL),
+	     "there is no server: set CONFIG_MENDER_MCU_SERVER_HOSTED_US=y, CONFIG_MENDER_MCU_SERVER_HOSTED_EU=y or "
+	     "CONFIG_MENDER_MCU_SERVER_URL");
+BUILD_ASSERT(IS_SET(CONFIG_MENDER_MCU_ARTIFACT_NAME),
+	     "the device needs an artifact name: give the application a VERSION file or set CONFIG_MENDER_MCU_ARTIFACT_NAME");
+
+/* Boot */
+BUILD_ASSERT(!IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_USES_SHA512) && !IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_SIGNATURE_TYPE_PURE),
+	     "images are told by their SHA-256: use signatures of MCUboot that have one (ECDSA P-256, RSA, or Ed25519 that is not pure)");
+
+/* Keys */
+#define TEST_RANDOM                                                                                                    \
+	(IS_ENABLED(CONFIG_TEST_RANDOM_GENERATOR) || IS_ENABLED(CONFIG_FAKE_ENTROPY_NATIVE_SIM) ||                     \
+	 IS_ENABLED(CONFIG_MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG_ALLOW_NON_CSPRNG))
+BUILD_ASSERT(!TEST_RANDOM || IS_ENABLED(CONFIG_MENDER_MCU_KEYS_NOT_SECURE),
+	     "the random generator is one for tests, so the device key could be guessed: enable the board's entropy source "
+	     "(on STM32 &rng and its clock), or set CONFIG_MENDER_MCU_KEYS_NOT_SECURE=y");
+
+#define KEY_STORE                                                                                                      \
+	(IS_ENABLED(CONFIG_BUILD_WITH_TFM) || IS_ENABLED(CONFIG_PSA_CRYPTO_PROVIDER_CUSTOM) ||                         \
+	 (IS_ENABLED(CONFIG_SECURE_STORAGE) && !IS_ENABLED(CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_NONE)))
+BUILD_ASSERT(KEY_STORE || IS_ENABLED(CONFIG_MENDER_MCU_KEY_FROM_APPLICATION),
+	     "the device key would be lost at every restart: set CONFIG_SECURE_STORAGE=y and give the board a storage partition");
+
+/* Records */
+BUILD_ASSERT(IS_ENABLED(CONFIG_SETTINGS_NVS) || IS_ENABLED(CONFIG_SETTINGS_ZMS),
+	     "records are kept where settings are: set CONFIG_SETTINGS_NVS=y, or CONFIG_SETTINGS_ZMS=y where flash needs no erase");
+/* Of 100 power cuts in a write of ZMS, 16 to 30 left a store that cannot be written any more (docs/decisions/0004). */
+BUILD_ASSERT(!IS_ENABLED(CONFIG_SETTINGS_ZMS) || !IS_ENABLED(CONFIG_FLASH_HAS_EXPLICIT_ERASE) ||
+		     IS_ENABLED(CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE),
+	     "ZMS does not survive power cuts on flash that must be erased: set CONFIG_SETTINGS_NVS=y and CONFIG_ZMS=n");
+
+/* TLS */
+BUILD_ASSERT(IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS) || IS_ENABLED(CONFIG_MENDER_MCU_ALLOW_HTTP),
+	     "without TLS no server can be reached: set CONFIG_NET_SOCKETS_SOCKOPT_TLS=y, or CONFIG_MENDER_MCU_ALLOW_HTTP=y in a "
+	     "laboratory");
+#ifdef CONFIG_NET_SOCKETS_SOCKOPT_TLS
+BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS >= 2,
+	     "an update needs two TLS connections: set CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS=2");
+#ifdef CONFIG_MBEDTLS_BUILTIN
+BUILD_ASSERT(IS_ENABLED(CONFIG_MBEDTLS_SERVER_NAME_INDICATION),
+	     "servers that share an address need the name: set CONFIG_MBEDTLS_SERVER_NAME_INDICATION=y");
+BUILD_ASSERT(CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN >= CONFIG_MENDER_MCU_TLS_RECORD_MAX,
+	     "TLS records of the server would not fit: " SNIPPET "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=16384");
+#ifdef CONFIG_MBEDTLS_ENABLE_HEAP
+/* Two connections, each with a buffer either way, and one handshake. */
+BUILD_ASSERT(CONFIG_MBEDTLS_HEAP_SIZE >= 4 * CONFIG_MENDER_MCU_TLS_RECORD_MAX + 24000,
+	     "two TLS connections would not fit: " SNIPPET "CONFIG_MBEDTLS_HEAP_SIZE=90000");
+#endif
+#endif
+#endif

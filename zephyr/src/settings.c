@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <mender_port.h>
+#include <mender_settings.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
+#include <zephyr/settings/settings.h>
+
+#include "port_defaults.h"
+
+LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
+
+#define SUBTREE "mender"
+
+/* As Kconfig has them. */
+#define INTERVAL_MIN_S 5
+#define INTERVAL_MAX_S 2592000
+
+struct values {
+	struct mender_config config;
+	/* `name=value`, or NULL. */
+	const char *identity;
+};
+
+static char texts[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE];
+static size_t texts_len;
+static const char *identity;
+
+static bool parse_interval(const char *text, uint32_t *ms)
+{
+	char *end;
+	const unsigned long seconds = strtoul(text, &end, 10);
+
+	*ms = seconds * MSEC_PER_SEC;
+	return *end == '\0' && seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S;
+}
+
+static bool is_pair(const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	return equals != NULL && equals != text && equals[1] != '\0';
+}
+
+/* Takes one setting over, if it is good. */
+static int set(struct values *values, const char *name, const char *text)
+{
+	struct values next = *values;
+	bool good = text[0] != '\0';
+
+	if (strcmp(name, "server") == 0) {
+		next.config.server_url = text;
+	} else if (strcmp(name, "tenant_token") == 0) {
+		next.config.tenant_token = text;
+	} else if (strcmp(name, "device_type") == 0) {
+		next.config.device_type = text;
+	} else if (strcmp(name, "identity") == 0) {
+		next.identity = text;
+		good = is_pair(text);
+	} else if (strcmp(name, "poll_interval") == 0) {
+		good = parse_interval(text, &next.config.poll_interval_ms);
+	} else if (strcmp(name, "inventory_interval") == 0) {
+		good = parse_interval(text, &next.config.inventory_interval_ms);
+	} else {
+		return -ENOENT;
+	}
+	if (!good || mender_config_check(&next.config) != 0) {
+		return -EINVAL;
+	}
+	*values = next;
+	return 0;
+}
+
+static int load(const char *name, size_t len, settings_read_cb read, void *arg, void *values)
+{
+	char *text = texts + texts_len;
+	const size_t room = sizeof(texts) - texts_len;
+	int rc = -ENOSPC;
+
+	if (len < room) {
+		const ssize_t count = read(arg, text, len);
+
+		rc = count < 0 ? count : 0;
+		text[MAX(count, 0)] = '\0';
+	}
+	if (rc == 0) {
+		rc = set(values, name, text);
+	}
+	if (rc == 0) {
+		texts_len += strlen(text) + 1;
+	} else if (rc == -ENOSPC) {
+		LOG_WRN("setting mender/%s does not fit: raise CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE", name);
+	} else {
+		/* Not its value, which may be a secret. */
+		LOG_WRN("setting mender/%s is left out: %d", name, rc);
+	}
+	return 0;
+}
+
+void settings_apply(struct mender_config *config)
+{
+	struct values values = {.config = *config};
+	int rc = settings_subsys_init();
+
+	texts_len = 0;
+	if (rc == 0) {
+		rc = settings_load_subtree_direct(SUBTREE, load, &values);
+	}
+	if (rc != 0) {
+		LOG_ERR("settings cannot be read: %d", rc);
+	}
+	*config = values.config;
+	identity = values.identity;
+}
+
+int settings_identity(struct mender_pairs *pairs)
+{
+	char name[33];
+	size_t len;
+
+	if (identity == NULL) {
+		return -ENOENT;
+	}
+	len = strcspn(identity, "=");
+	if (len >= sizeof(name)) {
+		return -EINVAL;
+	}
+	memcpy(name, identity, len);
+	name[len] = '\0';
+	return mender_pairs_add(pairs, name, identity + len + 1);
+}
+
+int32_t mender_settings_set(const char *name, const char *value)
+{
+	struct values values = {0};
+	char path[sizeof(SUBTREE "/inventory_interval")];
+	int rc;
+
+	if (name == NULL) {
+		return -ENOENT;
+	}
+	kconfig_defaults(&values.config);
+	if (value == NULL || value[0] == '\0') {
+		rc = set(&values, name, "");
+		rc = rc == -ENOENT ? rc : 0;
+	} else if (strlen(value) >= sizeof(texts)) {
+		rc = -ENOSPC;
+	} else {
+		rc = set(&values, name, value);
+	}
+	if (rc == 0) {
+		rc = settings_subsys_init();
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	snprintf(path, sizeof(path), SUBTREE "/%s", name);
+	return value == NULL || value[0] == '\0' ? settings_delete(path)
+						 : settings_save_one(path, value, strlen(value));
+}
