@@ -5,6 +5,7 @@
 #include <zephyr/kernel.h>
 #include <zephyr/sys/byteorder.h>
 
+#include "bootinfo.h"
 #include "port_slot.h"
 
 /* MCUboot's image format: docs/design.md of MCUboot, "Image format". */
@@ -154,7 +155,7 @@ int32_t mender_port_boot_request_swap(void)
 
 int32_t mender_port_boot_can_revert(void)
 {
-	return !IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY);
+	return !bootinfo_overwrites();
 }
 
 int32_t mender_port_boot_swap_state(void)

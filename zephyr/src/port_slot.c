@@ -12,6 +12,7 @@
 #include <zephyr/kernel.h>
 #include <zephyr/storage/stream_flash.h>
 
+#include "bootinfo.h"
 #include "port_slot.h"
 
 static struct flash_img_context image;
@@ -112,7 +113,11 @@ int32_t mender_port_slot_begin(uint32_t size)
 		/* The slot holds the image to fall back to. */
 		return -EBUSY;
 	}
-	rc = flash_img_init_id(&image, INACTIVE_SLOT);
+	/* Before anything is erased: in swap-using-offset mode opening the slot does that. */
+	rc = bootinfo_check(size);
+	if (rc == 0) {
+		rc = flash_img_init_id(&image, INACTIVE_SLOT);
+	}
 	if (rc != 0) {
 		return rc;
 	}

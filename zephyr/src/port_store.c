@@ -1,51 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records lie beside the settings, in the same NVS, under ids that settings does not use. Through settings itself a record that
- * could not be read would look as if it were absent, and settings on NVS would then delete it.
+ * Records lie beside the settings, in the same NVS or ZMS, under ids that settings does not use. Through settings itself a record
+ * that could not be read would look as if it were absent, and settings on NVS would then delete it.
  */
 #include <mender_port.h>
 #include <zephyr/drivers/flash.h>
-#include <zephyr/fs/nvs.h>
 #include <zephyr/kernel.h>
 #include <zephyr/settings/settings.h>
 
-/* Settings uses 0x8000 and up. */
+/* Settings uses 0x8000 and up on NVS, 0x80000000 and up on ZMS. */
 #define FIRST_ID 0x4d00
 
-static int storage(struct nvs_fs **fs)
+#ifdef CONFIG_SETTINGS_ZMS
+#include <zephyr/fs/zms.h>
+
+typedef struct zms_fs store_t;
+
+static ssize_t read_item(store_t *store, int32_t record, uint8_t *buf, uint32_t size)
+{
+	const ssize_t len = zms_get_data_length(store, FIRST_ID + record);
+
+	return len < 0 || len > (ssize_t)size ? len : zms_read(store, FIRST_ID + record, buf, size);
+}
+
+static ssize_t write_item(store_t *store, int32_t record, const uint8_t *data, uint32_t len)
+{
+	return zms_write(store, FIRST_ID + record, data, len);
+}
+#else
+#include <zephyr/fs/nvs.h>
+
+typedef struct nvs_fs store_t;
+
+static ssize_t read_item(store_t *store, int32_t record, uint8_t *buf, uint32_t size)
+{
+	/* NVS refuses a buffer that no item could fill: it keeps four table entries of each sector for itself. */
+	const uint32_t entry = ROUND_UP(8, store->flash_parameters->write_block_size);
+
+	return nvs_read(store, FIRST_ID + record, buf, MIN(size, store->sector_size - 4 * entry));
+}
+
+static ssize_t write_item(store_t *store, int32_t record, const uint8_t *data, uint32_t len)
+{
+	return nvs_write(store, FIRST_ID + record, data, len);
+}
+#endif
+
+static int open_store(store_t **store)
 {
 	int rc = settings_subsys_init();
 
-	return rc != 0 ? rc : settings_storage_get((void **)fs);
+	return rc != 0 ? rc : settings_storage_get((void **)store);
 }
 
 int32_t mender_port_store_read(int32_t record, uint8_t *buf, uint32_t size)
 {
-	struct nvs_fs *fs;
+	store_t *store;
 	ssize_t len;
-	int rc = storage(&fs);
+	int rc = open_store(&store);
 
 	if (rc != 0) {
 		/* -ENOENT would say that there is no record. */
 		return rc == -ENOENT ? -ENODEV : rc;
 	}
-	/* NVS refuses a buffer that no item could fill: it keeps four table entries of each sector for itself. */
-	const uint32_t entry = ROUND_UP(8, fs->flash_parameters->write_block_size);
-
-	len = nvs_read(fs, FIRST_ID + record, buf, MIN(size, fs->sector_size - 4 * entry));
+	len = read_item(store, record, buf, size);
 	return len > (ssize_t)size ? -EMSGSIZE : len;
 }
 
 int32_t mender_port_store_write(int32_t record, const uint8_t *data, uint32_t len)
 {
-	struct nvs_fs *fs;
+	store_t *store;
 	ssize_t written;
-	int rc = storage(&fs);
+	int rc = open_store(&store);
 
 	if (rc != 0) {
 		return rc;
 	}
-	written = nvs_write(fs, FIRST_ID + record, data, len);
+	written = write_item(store, record, data, len);
 	/* 0: it holds these bytes already. */
 	return written < 0 ? written : 0;
 }

@@ -29,9 +29,9 @@ const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-ar
 
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
 const SUITES: &[Scenario] = &[
-    Scenario::runs("port", "mender_mcu.port", 59),
+    Scenario::runs("port", "mender_mcu.port", 67),
     Scenario::runs("net", "mender_mcu.net", 26),
-    Scenario::runs("shell", "mender_mcu.shell", 6),
+    Scenario::runs("shell", "mender_mcu.shell", 7),
 ];
 
 /// Configurations that are only built, with warnings as errors.

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings on flash over those of Kconfig. */
+#include <mender_port.h>
+#include <mender_settings.h>
+#include <string.h>
+#include <zephyr/settings/settings.h>
+#include <zephyr/ztest.h>
+
+#include "flash.h"
+
+static const char *const names[] = {
+	"server", "tenant_token", "device_type", "identity", "poll_interval", "inventory_interval",
+};
+
+static struct mender_config config;
+
+static void before(void *fixture)
+{
+	ARG_UNUSED(fixture);
+	flash_power_on();
+	ARRAY_FOR_EACH(names, i) {
+		zassert_ok(mender_settings_set(names[i], NULL));
+	}
+	memset(&config, 0, sizeof(config));
+}
+
+/* As if an older firmware or a person at the settings shell had written it. */
+static void put(const char *name, const char *value)
+{
+	zassert_ok(settings_save_one(name, value, strlen(value)));
+}
+
+ZTEST(settings, test_without_settings_kconfig_counts)
+{
+	mender_port_defaults(&config);
+	zassert_str_equal(config.server_url, CONFIG_MENDER_MCU_SERVER_URL);
+	zassert_is_null(config.tenant_token);
+	zassert_equal(config.poll_interval_ms, CONFIG_MENDER_MCU_POLL_INTERVAL_S * 1000);
+}
+
+ZTEST(settings, test_what_is_set_takes_the_place_of_kconfig)
+{
+	zassert_ok(mender_settings_set("server", "https://mender.example.com:444"));
+	zassert_ok(mender_settings_set("tenant_token", "abc.def"));
+	zassert_ok(mender_settings_set("device_type", "pump"));
+	zassert_ok(mender_settings_set("poll_interval", "60"));
+	zassert_ok(mender_settings_set("inventory_interval", "2592000"));
+	mender_port_defaults(&config);
+	zassert_str_equal(config.server_url, "https://mender.example.com:444");
+	zassert_str_equal(config.tenant_token, "abc.def");
+	zassert_str_equal(config.device_type, "pump");
+	zassert_equal(config.poll_interval_ms, 60000);
+	zassert_equal(config.inventory_interval_ms, 2592000000U);
+	zassert_ok(mender_settings_set("device_type", ""));
+	mender_port_defaults(&config);
+	zassert_str_equal(config.device_type, CONFIG_MENDER_MCU_DEVICE_TYPE);
+	zassert_str_equal(config.tenant_token, "abc.def");
+}
+
+ZTEST(settings, test_a_value_that_is_no_good_is_not_kept)
+{
+	static char longer[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE + 1];
+	static const char *const bad[][2] = {
+		{"server", "mender.example.com"},      {"server", "https://a/path"}, {"poll_interval", "4"},
+		{"poll_interval", "60 s"},             {"poll_interval", "-60"},     {"inventory_interval", "2592001"},
+		{"inventory_interval", "99999999999"}, {"identity", "serial"},       {"identity", "serial="},
+		{"identity", "=1"},
+	};
+
+	ARRAY_FOR_EACH(bad, i) {
+		zassert_equal(mender_settings_set(bad[i][0], bad[i][1]), -EINVAL, "%s %s", bad[i][0], bad[i][1]);
+	}
+	memset(longer, 'x', sizeof(longer) - 1);
+	zassert_equal(mender_settings_set("tenant_token", longer), -ENOSPC);
+	zassert_equal(mender_settings_set("colour", "blue"), -ENOENT);
+	zassert_equal(mender_settings_set(NULL, "blue"), -ENOENT);
+	mender_port_defaults(&config);
+	zassert_str_equal(config.server_url, CONFIG_MENDER_MCU_SERVER_URL);
+	zassert_equal(config.poll_interval_ms, CONFIG_MENDER_MCU_POLL_INTERVAL_S * 1000);
+}
+
+ZTEST(settings, test_a_bad_setting_on_flash_is_left_out_and_the_others_count)
+{
+	put("mender/server", "ftp://mender.example.com");
+	put("mender/poll_interval", "soon");
+	put("mender/colour", "blue");
+	put("mender/device_type", "pump");
+	mender_port_defaults(&config);
+	zassert_str_equal(config.server_url, CONFIG_MENDER_MCU_SERVER_URL);
+	zassert_equal(config.poll_interval_ms, CONFIG_MENDER_MCU_POLL_INTERVAL_S * 1000);
+	zassert_str_equal(config.device_type, "pump");
+	zassert_ok(settings_delete("mender/colour"));
+}
+
+ZTEST(settings, test_texts_that_do_not_fit_together_leave_one_out)
+{
+	static char half[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE - 100];
+
+	memset(half, 'x', sizeof(half) - 1);
+	zassert_ok(mender_settings_set("tenant_token", half));
+	zassert_ok(mender_settings_set("device_type", "a-name-of-a-hundred-bytes-that-does-not-fit-beside-the-token-whichever-"
+						      "of-the-two-is-read-first-from-flash"));
+	mender_port_defaults(&config);
+	zassert_true((config.tenant_token == NULL) != (strcmp(config.device_type, CONFIG_MENDER_MCU_DEVICE_TYPE) == 0));
+}
+
+ZTEST_SUITE(settings, NULL, NULL, before, NULL, NULL);
