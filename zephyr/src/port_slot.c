@@ -113,6 +113,9 @@ int32_t mender_port_slot_begin(uint32_t size)
 		/* The slot holds the image to fall back to. */
 		return -EBUSY;
 	}
+	if (IS_ENABLED(CONFIG_MENDER_MCU_MCUMGR) && slot_is_taken()) {
+		return -EBUSY;
+	}
 	/* Before anything is erased: in swap-using-offset mode opening the slot does that. */
 	rc = bootinfo_check(size);
 	if (rc == 0) {

@@ -31,7 +31,7 @@ const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-ar
 const SUITES: &[Scenario] = &[
     Scenario::runs("port", "mender_mcu.port", 67),
     Scenario::runs("net", "mender_mcu.net", 26),
-    Scenario::runs("shell", "mender_mcu.shell", 7),
+    Scenario::runs("shell", "mender_mcu.shell", 9),
 ];
 
 /// Configurations that are only built, with warnings as errors.

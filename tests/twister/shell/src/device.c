@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device.h"
+
+#include "peer.h"
+#include "server.h"
+
+void device_begin(void)
+{
+	static struct mender_config config = {
+		.device_type = "test-device",
+		.allow_http = true,
+		.first_check_max_ms = 1,
+	};
+	static bool up;
+
+	if (!up) {
+		peer_network_up();
+		up = true;
+	}
+	config.server_url = server_start();
+	zassert_ok(mender_client_init(&config));
+	zassert_ok(mender_client_activate());
+	UNTIL(server.checks == 1 && server.inventories == 1);
+}
+
+void device_end(void *fixture)
+{
+	ARG_UNUSED(fixture);
+	(void)mender_client_exit();
+	UNTIL(mender_client_last_error() == MENDER_E_NOT_INITIALISED);
+	server_stop();
+}
