@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a wrong configuration is told, without Zephyr: Kconfig's names, the sentences of checks.c, and embedded certificates."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ZEPHYR = REPOSITORY / "zephyr"
+FIXTURES = REPOSITORY / "tests/twister/net/fixtures"
+
+# As zephyr/sys/util.h and zephyr/toolchain/gcc.h have them.
+KERNEL_H = """
+#define XXXX1 YYYY,
+#define IS_ENABLED(x) IS_ENABLED1(x)
+#define IS_ENABLED1(x) IS_ENABLED2(XXXX##x)
+#define IS_ENABLED2(x) IS_ENABLED3(x 1, 0)
+#define IS_ENABLED3(ignored, x, ...) x
+#define BUILD_ASSERT(good, text) _Static_assert(good, text)
+"""
+
+GOOD = {
+    "CONFIG_MENDER_MCU_SERVER_URL": '"https://mender.example.com"',
+    "CONFIG_MENDER_MCU_ARTIFACT_NAME": '"release-1"',
+    "CONFIG_MENDER_MCU_TLS_RECORD_MAX": 16384,
+    "CONFIG_SECURE_STORAGE": 1,
+    "CONFIG_SETTINGS_NVS": 1,
+    "CONFIG_FLASH_HAS_EXPLICIT_ERASE": 1,
+    "CONFIG_NET_SOCKETS_SOCKOPT_TLS": 1,
+    "CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS": 2,
+    "CONFIG_MBEDTLS_BUILTIN": 1,
+    "CONFIG_MBEDTLS_SERVER_NAME_INDICATION": 1,
+    "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN": 16384,
+    "CONFIG_MBEDTLS_ENABLE_HEAP": 1,
+    "CONFIG_MBEDTLS_HEAP_SIZE": 90000,
+}
+
+ZMS = {"CONFIG_SETTINGS_NVS": None, "CONFIG_SETTINGS_ZMS": 1}
+
+# What is configured otherwise, and what must then be said; nothing: it is allowed.
+CASES = [
+    ({}, None),
+    ({"CONFIG_MENDER_MCU_SERVER_URL": '""'}, "CONFIG_MENDER_MCU_SERVER_URL"),
+    ({"CONFIG_MENDER_MCU_ARTIFACT_NAME": '""'}, "CONFIG_MENDER_MCU_ARTIFACT_NAME"),
+    ({"CONFIG_MCUBOOT_BOOTLOADER_USES_SHA512": 1}, "SHA-256"),
+    ({"CONFIG_MCUBOOT_BOOTLOADER_SIGNATURE_TYPE_PURE": 1}, "SHA-256"),
+    ({"CONFIG_TEST_RANDOM_GENERATOR": 1}, "CONFIG_MENDER_MCU_KEYS_NOT_SECURE"),
+    ({"CONFIG_FAKE_ENTROPY_NATIVE_SIM": 1}, "CONFIG_MENDER_MCU_KEYS_NOT_SECURE"),
+    ({"CONFIG_TEST_RANDOM_GENERATOR": 1, "CONFIG_MENDER_MCU_KEYS_NOT_SECURE": 1}, None),
+    ({"CONFIG_SECURE_STORAGE": None}, "CONFIG_SECURE_STORAGE"),
+    ({"CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_NONE": 1}, "storage partition"),
+    ({"CONFIG_SECURE_STORAGE": None, "CONFIG_BUILD_WITH_TFM": 1}, None),
+    ({"CONFIG_SECURE_STORAGE": None, "CONFIG_MENDER_MCU_KEY_FROM_APPLICATION": 1}, None),
+    ({"CONFIG_SETTINGS_NVS": None}, "CONFIG_SETTINGS_NVS"),
+    (ZMS, "power cuts"),
+    (ZMS | {"CONFIG_FLASH_HAS_EXPLICIT_ERASE": None, "CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE": 1}, None),
+    ({"CONFIG_NET_SOCKETS_SOCKOPT_TLS": None}, "CONFIG_NET_SOCKETS_SOCKOPT_TLS"),
+    ({"CONFIG_NET_SOCKETS_SOCKOPT_TLS": None, "CONFIG_MENDER_MCU_ALLOW_HTTP": 1}, None),
+    ({"CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS": 1}, "CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS"),
+    ({"CONFIG_MBEDTLS_SERVER_NAME_INDICATION": None}, "CONFIG_MBEDTLS_SERVER_NAME_INDICATION"),
+    ({"CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN": 1500}, "-S mender-mcu"),
+    ({"CONFIG_MBEDTLS_HEAP_SIZE": 60000}, "-S mender-mcu"),
+    ({"CONFIG_MENDER_MCU_TLS_RECORD_MAX": 4096, "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN": 4096,
+      "CONFIG_MBEDTLS_HEAP_SIZE": 45000}, None),
+]
+
+
+@unittest.skipUnless(shutil.which("cc"), "no C compiler")
+class Checks(unittest.TestCase):
+    def sentences(self, changes):
+        """What checks.c says of a configuration."""
+        defines = [f"-D{name}={value}" for name, value in (GOOD | changes).items() if value is not None]
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "zephyr").mkdir()
+            (Path(folder) / "zephyr/kernel.h").write_text(KERNEL_H, encoding="ascii")
+            command = ["cc", "-std=c11", "-fsyntax-only", f"-I{folder}", *defines, ZEPHYR / "src/checks.c"]
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = re.findall(r'static assertion failed: "(.*)"', told.stderr)
+        self.assertEqual(bool(found), told.returncode != 0, told.stderr)
+        return found
+
+    def test_a_wrong_configuration_is_told_one_sentence_that_says_what_to_do(self):
+        for changes, expected in CASES:
+            with self.subTest(changes=changes):
+                found = self.sentences(changes)
+                self.assertEqual(len(found), 0 if expected is None else 1, found)
+                if expected is not None:
+                    self.assertIn(expected, found[0])
+
+
+class Kconfig(unittest.TestCase):
+    def test_every_symbol_of_ours_is_named_after_the_module(self):
+        # Other clients define MENDER_MCU_CLIENT and the like; a symbol that two modules define is one with two meanings.
+        text = "\n".join(path.read_text(encoding="utf-8") for path in ZEPHYR.glob("Kconfig*"))
+        names = re.findall(r"^\s*(?:menu)?config (\w+)", text, re.MULTILINE)
+        self.assertIn("MENDER_MCU", names)
+        self.assertEqual([name for name in names if not re.fullmatch(r"MENDER_MCU(_\w+)?", name)], [])
+        self.assertNotIn("MENDER_MCU_CLIENT", names)
+
+
+class Credentials(unittest.TestCase):
+    def embed(self, *options):
+        with tempfile.TemporaryDirectory() as folder:
+            header = Path(folder) / "mender_credentials.h"
+            command = [sys.executable, ZEPHYR / "scripts/embed_credentials.py", "--out", header, *options]
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+            return told.stderr, header.read_text(encoding="ascii") if told.returncode == 0 else ""
+
+    def make(self, folder, *kind):
+        path = Path(folder) / "ca.pem"
+        command = ["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", Path(folder) / "key.pem", "-out", path]
+        subprocess.run([*command, "-subj", "/CN=ca"], check=True, capture_output=True)
+        return path
+
+    @unittest.skipUnless(shutil.which("openssl"), "no openssl")
+    def test_an_authority_that_the_preset_cannot_read_is_refused_by_name(self):
+        for kind in (["rsa:2048"], ["ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"]):
+            with tempfile.TemporaryDirectory() as folder:
+                path = self.make(folder, *kind)
+                told, _ = self.embed("--only-p256", "--api", path)
+                self.assertIn("set CONFIG_MENDER_MCU_TLS_PUBLIC_CA=y", told)
+                self.assertEqual(self.embed("--api", path)[0], "")
+
+    def test_a_client_certificate_is_embedded_with_its_key(self):
+        certificate, key = FIXTURES / "api.der", FIXTURES / "server-key.der"
+        told, header = self.embed("--only-p256", "--api", FIXTURES / "ca.der", "--certificate", certificate, "--key", key)
+        self.assertEqual(told, "")
+        for name in ("mender_ca_api", "mender_client_certificate", "mender_client_key"):
+            self.assertIn(f"{{{name}_0, sizeof({name}_0)}}", header)
+
+
+if __name__ == "__main__":
+    unittest.main()
