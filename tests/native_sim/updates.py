@@ -134,7 +134,8 @@ class Server:
         command = [self.program, "run", "--https", "--accept-all", "--quiet", "--data", self.data, "--ready-file", ready]
         self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
         wait_for(ready.exists, "mender-server to be ready", self.process)
-        self.management = json.loads(ready.read_text())["management"]
+        # The host is the one that devices see.
+        self.management = "http://127.0.0.1:" + json.loads(ready.read_text())["management"].rsplit(":", 1)[1]
 
     def ask(self, *words):
         run = subprocess.run(

@@ -113,11 +113,14 @@ i686-linux-gnu-gcc and arm-none-eabi-gcc.
 
 const SIZE_HELP: &str = "\
 cargo xtask size [VARIANT...]
+cargo xtask size --skeleton FOLDER
 
 Builds the application of tests/footprint for nucleo_l4a6zg without the client and with it, in the variants of budget.toml there
 (all, or those named), and prints what the client adds to flash and RAM: linked images are compared, stack and buffers count.
-For the last variant it says which libraries, crates and symbols the bytes are. Fails above the budget, and says so when a figure
+For the default it says which libraries, crates and symbols the bytes are, and how deep the stack of our functions is. Fails above the budget, and says so when a figure
 is 5 % under. Needs a Zephyr 4.3 workspace and a compiler for Arm. What was built is kept in the target folder.
+
+  --skeleton FOLDER   the application in FOLDER as it is, with cryptography by PSA, and with the client (docs/footprint.md)
 ";
 
 const CATALOGUE_HELP: &str = "\
@@ -182,9 +185,10 @@ fn main() -> ExitCode {
             None => print_or_fail(bench::table()),
         },
         ("nopanic", []) => steps(|report| nopanic::steps(report, false)),
-        ("size", names) => match zephyr::arm() {
-            Ok(zephyr) => print_and_judge(size::table(&zephyr, names)),
-            Err(missing) => {
+        ("size", words) => match (zephyr::arm(), words) {
+            (Ok(zephyr), ["--skeleton", folder]) => print_or_fail(size::skeleton::table(&zephyr, folder)),
+            (Ok(zephyr), names) => print_and_judge(size::table(&zephyr, names)),
+            (Err(missing), _) => {
                 println!("size skipped: {missing}");
                 ExitCode::SUCCESS
             }

@@ -4,6 +4,7 @@
 mod budget;
 mod build;
 mod map;
+pub(crate) mod skeleton;
 mod stack;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use crate::zephyr::Zephyr;
 use budget::{Bytes, Limit};
 use build::Image;
 
+/// The variant whose parts are shown, where it is among those asked for.
+const DEFAULT: &str = "default";
 /// Lines of the list of largest symbols.
 const LARGEST: usize = 30;
 /// Pieces of a library that differ by less are not listed.
@@ -44,7 +47,7 @@ struct Measured {
     base: Bytes,
     rows: Vec<Row>,
     target: Bytes,
-    /// What the largest parts of the last variant are.
+    /// What the largest parts of the default are, or of the last variant.
     parts: String,
 }
 
@@ -113,7 +116,7 @@ fn measure(zephyr: &Zephyr, names: &[&str]) -> Result<Measured, String> {
     limits.retain(|limit| names.is_empty() || names.contains(&limit.name.as_str()));
     let base = build::image(zephyr, "without", &folder(), &[])?;
     let mut rows = Vec::new();
-    let mut parts = String::new();
+    let (mut parts, mut parts_are_default) = (String::new(), false);
     for Limit { name, bytes: limit } in limits {
         let image = build::image(zephyr, &name, &folder(), &[configuration(&name)])?;
         let total = Bytes { flash: image.flash(), ram: image.ram() };
@@ -121,7 +124,10 @@ fn measure(zephyr: &Zephyr, names: &[&str]) -> Result<Measured, String> {
             flash: total.flash.saturating_sub(base.flash()),
             ram: total.ram.saturating_sub(base.ram()),
         };
-        parts = explain(&name, &base, &image)? + &stack::explain(zephyr, &image)?;
+        if name == DEFAULT || !parts_are_default {
+            parts = explain(&name, &base, &image)? + &stack::explain(zephyr, &image)?;
+            parts_are_default = name == DEFAULT;
+        }
         rows.push(Row { name, total, adds, limit });
     }
     Ok(Measured { base: Bytes { flash: base.flash(), ram: base.ram() }, rows, target, parts })

@@ -9,7 +9,6 @@ use crate::size::map::{self, Piece};
 use crate::zephyr::Zephyr;
 
 const BOARD: &str = "nucleo_l4a6zg";
-const TRIPLE: &str = "thumbv7em-none-eabi";
 
 /// An image that was built.
 pub(crate) struct Image {
@@ -42,11 +41,6 @@ impl Image {
 pub(crate) fn image(zephyr: &Zephyr, name: &str, source: &Path, options: &[String]) -> Result<Image, String> {
     let folder = target_dir().join(format!("size-{name}"));
     let cargo = target_dir().join("size-cargo");
-    // One cargo folder for all: a library of other features than these must not be taken for this image's.
-    let library = cargo.join(TRIPLE).join("release/libmender_mcu.a");
-    if library.exists() {
-        std::fs::remove_file(&library).map_err(|error| format!("{}: {error}", library.display()))?;
-    }
     let mut configure = zephyr.command("cmake");
     configure.arg("-GNinja").arg("-B").arg(&folder).arg("-S").arg(source).arg(format!("-DBOARD={BOARD}"));
     configure.arg(format!("-DMENDER_MCU_CARGO_TARGET_DIR={}", cargo.display())).args(options);
