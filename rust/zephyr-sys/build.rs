@@ -45,6 +45,12 @@ fn bindings() -> Result<PathBuf, String> {
         println!("cargo::rustc-cfg=zephyr");
         let args = fs::read_to_string(&file)
             .map_err(|e| format!("ZEPHYR_SYS_CLANG_ARGS: {}: {e}", file.display()))?;
+        // Not told by bindgen: files that are read before the header, among them all of Kconfig.
+        let before = args
+            .lines()
+            .zip(args.lines().skip(1))
+            .filter(|(flag, _)| ["-imacros", "-include"].contains(flag));
+        before.for_each(|(_, path)| println!("cargo::rerun-if-changed={path}"));
         builder = builder.clang_args(args.lines());
     } else {
         // The committed bindings serve machines of every pointer width.

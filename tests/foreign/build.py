@@ -4,8 +4,8 @@
 
 The application (tests/foreign/app) has the three lines of configuration that the README asks for and what its board needs; it is
 copied away first. Beside this module it has one whose folder is called as the official C client's, with a Kconfig symbol of
-that client. Fails on any warning about our files. Needs ZEPHYR_BASE, and where there is no Zephyr SDK the variables of another
-toolchain.
+that client. Fails on any warning about our files. Without sysbuild it then changes a value of Kconfig, and sees the library
+made anew. Needs ZEPHYR_BASE, and where there is no Zephyr SDK the variables of another toolchain.
 
   python3 tests/foreign/build.py --out /tmp/foreign --board native_sim/native/64
   python3 tests/foreign/build.py --out /tmp/foreign --board nucleo_l4a6zg --sysbuild -DSHIELD=arceli_eth_w5500
@@ -70,6 +70,19 @@ def check_image(image, config):
             sys.exit(f"{image}: no {symbol}")
 
 
+def check_changes(build):
+    """Nothing changed: the library stays. Another value in Kconfig: it is made anew."""
+    library = next(build.rglob("rust/libmender_mcu.a"))
+    first = library.stat().st_mtime_ns
+    run(["ninja", "-C", build, "mender_mcu_rust_build"])
+    if library.stat().st_mtime_ns != first:
+        sys.exit(f"{library} was made again, though nothing had changed")
+    run(["cmake", "-DCONFIG_MENDER_MCU_IO_BUFFER_SIZE=4096", build])
+    run(["ninja", "-C", build, "mender_mcu_rust_build"])
+    if library.stat().st_mtime_ns == first:
+        sys.exit(f"{library} is not made anew when Kconfig changes")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for application and build; removed first")
@@ -97,6 +110,8 @@ def main():
     check_image(image / "zephyr.elf", image / ".config")
     if args.sysbuild and not (image / "zephyr.signed.bin").is_file():
         sys.exit("no signed image")
+    if not args.sysbuild:
+        check_changes(build)
     print(f"ok {args.board}: {image / 'zephyr.elf'}")
 
 
