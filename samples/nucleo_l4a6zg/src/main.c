@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <app_version.h>
+#include <mender_mcu.h>
+#include <zephyr/drivers/hwinfo.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
+#include <zephyr/sys/util.h>
+#include <zephyr/version.h>
+
+#include "app.h"
+
+LOG_MODULE_REGISTER(app, LOG_LEVEL_INF);
+
+/* The longest sleep of the main loop, in ms; well below the watchdog's time. */
+#define SLEEP_MAX_MS 5000
+
+static uint32_t reset_cause;
+
+static const char *reset_cause_name(void)
+{
+	if (reset_cause & RESET_WATCHDOG) {
+		return "watchdog";
+	}
+	if (reset_cause & RESET_SOFTWARE) {
+		return "software";
+	}
+	return reset_cause & (RESET_POR | RESET_BROWNOUT) ? "power" : "other";
+}
+
+/* What the server shows beside what the client tells by itself. The same at each call, or it would be sent each time. */
+static void inventory(void *user, struct mender_pairs *pairs)
+{
+	ARG_UNUSED(user);
+	mender_pairs_add(pairs, "app_version", APP_VERSION_STRING);
+	mender_pairs_add(pairs, "zephyr_version", KERNEL_VERSION_STRING);
+	mender_pairs_add(pairs, "reset_cause", reset_cause_name());
+}
+
+/* New firmware is kept only if this says 0, and it then reaches the server. Test here what your product cannot do without. */
+static int32_t self_test(void *user)
+{
+	ARG_UNUSED(user);
+	return button_check();
+}
+
+static const struct mender_callbacks callbacks = {
+	.self_test = self_test,
+	.inventory = inventory,
+};
+
+static int start(void)
+{
+	const struct mender_config config = {.callbacks = &callbacks};
+	int32_t rc = mender_client_init(&config);
+
+	if (rc != 0) {
+		LOG_ERR("mender_client_init: %s", mender_error_text(rc));
+		return rc;
+	}
+	return mender_client_activate();
+}
+
+int main(void)
+{
+	/* First of all: firmware that hangs from here on is reset, and MCUboot goes back to the old one. */
+	int rc = watchdog_start();
+
+	if (rc != 0) {
+		LOG_ERR("no watchdog: %d", rc);
+	}
+	(void)hwinfo_get_reset_cause(&reset_cause);
+	(void)hwinfo_clear_reset_cause();
+	rc = leds_start();
+	if (rc != 0) {
+		LOG_ERR("no LEDs: %d", rc);
+	}
+	if (start() != 0) {
+		return 0;
+	}
+	for (;;) {
+		mender_client_wait(MIN(mender_client_poll(), SLEEP_MAX_MS));
+		watchdog_feed();
+	}
+}
