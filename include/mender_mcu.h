@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 
-/** Bad server URL in the configuration: The server URL of the configuration is not `https://host[:port]` (or `http://` where plain HTTP is allowed). */
+/** Bad server URL: The server URL of the configuration is not `https://host[:port]` (or `http://` where plain HTTP is allowed). */
 #define MENDER_E_CONFIG_SERVER (-1001)
 
-/** Bad name in the configuration: Device type or artifact name of the configuration is empty or too long. */
+/** Bad configured name: Device type or artifact name of the configuration is empty or too long. */
 #define MENDER_E_CONFIG_NAME (-1002)
 
 /** Buffer too small: A buffer lent to the client is too small. */
@@ -36,37 +36,37 @@
 /** Client is not initialised: Call `mender_client_init` first. */
 #define MENDER_E_NOT_INITIALISED (-1021)
 
-/** Client is already initialised: Call `mender_client_exit` before another `mender_client_init`. */
+/** Client is initialised already: Call `mender_client_exit` before another `mender_client_init`. */
 #define MENDER_E_ALREADY_INITIALISED (-1022)
 
 /** Client is not active: Call `mender_client_activate` first. */
 #define MENDER_E_NOT_ACTIVE (-1023)
 
-/** Client is already active: The call must come before `mender_client_activate`. */
+/** Client is active already: The call must come before `mender_client_activate`. */
 #define MENDER_E_ALREADY_ACTIVE (-1024)
 
 /** Client is busy: The client is at work in another thread, or the call comes from one of its callbacks. */
 #define MENDER_E_BUSY (-1025)
 
-/** No room for the update module: More update modules than the client has room for, or a second one for the same payload type. */
+/** No room for the module: More update modules than the client has room for, or a second one for the same payload type. */
 #define MENDER_E_MODULE_TABLE (-1026)
 
-/** Not built into this firmware: The firmware was built without what is asked for. On Zephyr, look at the `MENDER_MCU_*` options. */
+/** Not built in: The firmware was built without what is asked for. On Zephyr, look at the `MENDER_MCU_*` options. */
 #define MENDER_E_UNSUPPORTED (-1027)
 
 /** No deployment in progress: There is no deployment that could be aborted. */
 #define MENDER_E_NO_DEPLOYMENT (-1028)
 
-/** Too late to abort the deployment: The deployment is past its commit, is ending already, or has no way back. */
+/** Too late to abort: The deployment is past its commit, is ending already, or has no way back. */
 #define MENDER_E_TOO_LATE (-1029)
 
-/** A deployment is in progress: An update is being installed or proved. It confirms its image itself, or falls back. */
+/** Deployment in progress: An update is being installed or proved. It confirms its image itself, or falls back. */
 #define MENDER_E_IN_DEPLOYMENT (-1030)
 
 /** Malformed JSON: The text is not JSON (RFC 8259), or it ended too early. */
 #define MENDER_E_JSON_SYNTAX (-1101)
 
-/** JSON nested too deep: Objects or arrays are nested deeper than the client follows. */
+/** JSON too deep: Objects or arrays are nested deeper than the client follows. */
 #define MENDER_E_JSON_DEPTH (-1102)
 
 /** Bad text in JSON: A string has a bad escape, a lone surrogate, a control character or invalid UTF-8. */
@@ -78,10 +78,10 @@
 /** Unusable signature: A signature was asked for that cannot exist. The crypto port returned zeros. */
 #define MENDER_E_SIGNATURE (-1112)
 
-/** Not an HTTP/1.1 reply: The peer did not answer with HTTP/1.1: garbage, HTTP/0.9, a folded or malformed header line, an unasked switch of protocols. */
+/** Not HTTP/1.1: The peer did not answer with HTTP/1.1: garbage, HTTP/0.9, a folded or malformed header line, an unasked switch of protocols. */
 #define MENDER_E_HTTP_SYNTAX (-1121)
 
-/** Reply headers too long: The headers, or a chunk's size line, are longer or more than the client reads, or a header it needs is too long. */
+/** Headers too long: The headers, or a chunk's size line, are longer or more than the client reads, or a header it needs is too long. */
 #define MENDER_E_HTTP_HEADERS (-1122)
 
 /** Unclear reply length: Content-Length is malformed, contradictory or above 4 GiB, or there is a transfer coding that was not asked for. */
@@ -90,13 +90,13 @@
 /** Malformed chunk: A chunked body is malformed. */
 #define MENDER_E_HTTP_CHUNK (-1124)
 
-/** Unasked content encoding: The body is compressed although that was not asked for. Look for a proxy. */
+/** Unasked encoding: The body is compressed although that was not asked for. Look for a proxy. */
 #define MENDER_E_HTTP_ENCODING (-1125)
 
 /** Reply too long: The body is longer than the client takes. */
 #define MENDER_E_HTTP_TOO_LONG (-1126)
 
-/** Connection closed before the reply: The peer closed the connection before it sent any of the reply. */
+/** Closed before the reply: The peer closed the connection before it sent any of the reply. */
 #define MENDER_E_HTTP_CLOSED (-1127)
 
 /** Reply cut short: The peer closed the connection within the reply. */
@@ -108,13 +108,13 @@
 /** Token too long: The token is longer than the buffer for it. Raise the buffer's size. */
 #define MENDER_E_TOKEN_TOO_LONG (-1132)
 
-/** Incomplete deployment instructions: Deployment instructions lack the id, the artifact's name, its URL or its device types. */
+/** Incomplete offer: Deployment instructions lack the id, the artifact's name, its URL or its device types. */
 #define MENDER_E_OFFER_MISSING (-1141)
 
-/** Ambiguous deployment instructions: Deployment instructions have a member twice. */
+/** Ambiguous offer: Deployment instructions have a member twice. */
 #define MENDER_E_OFFER_DUPLICATE (-1142)
 
-/** Deployment instructions of a wrong type: A member of the deployment instructions is of another JSON type than it should be. */
+/** Wrong type in the offer: A member of the deployment instructions is of another JSON type than it should be. */
 #define MENDER_E_OFFER_TYPE (-1143)
 
 /** Malformed deployment id: The deployment's id is not a UUID. */
@@ -123,49 +123,49 @@
 /** Malformed artifact name: The artifact's name is empty or has control characters. */
 #define MENDER_E_OFFER_NAME (-1145)
 
-/** Deployment instructions too long: The artifact's name or URL is longer than the client keeps. Raise the URL buffer's size. */
+/** Offer too long: The artifact's name or URL is longer than the client keeps. Raise the URL buffer's size. */
 #define MENDER_E_OFFER_TOO_LONG (-1146)
 
-/** Artifact is for other device types: The artifact is not for this device's type. */
+/** For other device types: The artifact is not for this device's type. */
 #define MENDER_E_OFFER_DEVICE (-1147)
 
-/** Clear text is not allowed: A URL asks for clear text (`http`), and that is not allowed. */
+/** Clear text not allowed: A URL asks for clear text (`http`), and that is not allowed. */
 #define MENDER_E_CLEAR_TEXT (-1151)
 
-/** Device is not accepted by the server: The server does not accept the device: not yet accepted, rejected, or its token is not good. */
+/** Device is not accepted: The server does not accept the device: not yet accepted, rejected, or its token is not good. */
 #define MENDER_E_UNAUTHORIZED (-1152)
 
-/** Server asks to come later: The server limits the rate of requests; the client comes back when it says. */
+/** Told to come later: The server limits the rate of requests; the client comes back when it says. */
 #define MENDER_E_RATE_LIMITED (-1153)
 
-/** Unexpected reply of the server: The server answered with a status the client has no use for. */
+/** Unexpected reply: The server answered with a status the client has no use for. */
 #define MENDER_E_SERVER_STATUS (-1154)
 
-/** Bad redirect of the download: The artifact store redirects too often, or without a usable address. */
+/** Bad redirect: The artifact store redirects too often, or without a usable address. */
 #define MENDER_E_REDIRECT (-1155)
 
-/** Artifact store refused the download: The artifact store refuses the download. */
+/** Artifact store refused it: The artifact store refuses the download. */
 #define MENDER_E_DOWNLOAD_STATUS (-1156)
 
-/** Artifact changed during the download: The artifact changed between two parts of its download. */
+/** Artifact changed meanwhile: The artifact changed between two parts of its download. */
 #define MENDER_E_DOWNLOAD_CHANGED (-1157)
 
-/** Wrong checksum of a tar header: The checksum of a tar header does not fit its bytes: the download is damaged or no tar archive at all. */
+/** Wrong tar checksum: The checksum of a tar header does not fit its bytes: the download is damaged or no tar archive at all. */
 #define MENDER_E_TAR_CHECKSUM (-1201)
 
-/** Tar header is neither ustar nor GNU: A tar header has neither the POSIX (`ustar`) nor GNU's magic. Old v7 archives are not read. */
+/** Neither ustar nor GNU tar: A tar header has neither the POSIX (`ustar`) nor GNU's magic. Old v7 archives are not read. */
 #define MENDER_E_TAR_MAGIC (-1202)
 
-/** Bad size in a tar header: The size in a tar header is no octal number, is above 4 GiB, or does not fit into the archive around it. */
+/** Bad size in tar: The size in a tar header is no octal number, is above 4 GiB, or does not fit into the archive around it. */
 #define MENDER_E_TAR_SIZE (-1203)
 
-/** Unsupported type of tar entry: A tar entry is a link, device, directory or another thing that artifacts do not hold. GNU long names are not read: PAX does it. */
+/** Unsupported tar entry: A tar entry is a link, device, directory or another thing that artifacts do not hold. GNU long names are not read: PAX does it. */
 #define MENDER_E_TAR_TYPE (-1204)
 
-/** Bad name in a tar header: A name in the archive is too long or has a directory in the prefix field. */
+/** Bad name in tar: A name in the archive is too long or has a directory in the prefix field. */
 #define MENDER_E_TAR_NAME (-1205)
 
-/** Bad PAX extended header: A PAX extended header has wrong record lengths, is too long, sets a size, or belongs to no entry. */
+/** Bad PAX header: A PAX extended header has wrong record lengths, is too long, sets a size, or belongs to no entry. */
 #define MENDER_E_TAR_PAX (-1206)
 
 /** Bad end of a tar archive: A tar archive must end with two zero blocks, and only a few zero blocks may follow. */
@@ -174,58 +174,58 @@
 /** Artifact ended too early: The artifact, or an archive inside it, ended too early. */
 #define MENDER_E_ARTIFACT_TRUNCATED (-1208)
 
-/** Unknown member in the artifact: The artifact holds a member that format version 3 does not have. */
+/** Unknown member: The artifact holds a member that format version 3 does not have. */
 #define MENDER_E_MEMBER_UNKNOWN (-1210)
 
-/** Members of the artifact missing, twice or out of order: A member of the artifact is missing, comes twice, or comes at the wrong place. */
+/** Members missing, twice or out of order: A member of the artifact is missing, comes twice, or comes at the wrong place. */
 #define MENDER_E_MEMBER_ORDER (-1211)
 
-/** Member of the artifact too large: A member of the artifact is larger than the client accepts (see `limits.rs`). */
+/** Member too large: A member of the artifact is larger than the client accepts (see `limits.rs`). */
 #define MENDER_E_MEMBER_SIZE (-1212)
 
-/** Augmented artifacts are not supported: `manifest-augment` and `header-augment.tar` are not covered by the signature; such artifacts are refused. */
+/** Augmented artifact: `manifest-augment` and `header-augment.tar` are not covered by the signature; such artifacts are refused. */
 #define MENDER_E_AUGMENTED (-1213)
 
-/** Gzip-compressed artifacts are not supported: Write the artifact with `--compression none`. */
+/** Gzip-compressed artifact: Write the artifact with `--compression none`. */
 #define MENDER_E_COMPRESSED_GZIP (-1214)
 
-/** Xz-compressed artifacts are not supported: Write the artifact with `--compression none`. */
+/** Xz-compressed artifact: Write the artifact with `--compression none`. */
 #define MENDER_E_COMPRESSED_XZ (-1215)
 
-/** Zstd-compressed artifacts are not supported: Write the artifact with `--compression none`. */
+/** Zstd-compressed artifact: Write the artifact with `--compression none`. */
 #define MENDER_E_COMPRESSED_ZSTD (-1216)
 
-/** Unsupported artifact format version: Only artifact format version 3 is read. */
+/** Unsupported format version: Only artifact format version 3 is read. */
 #define MENDER_E_FORMAT_VERSION (-1220)
 
 /** Malformed manifest: A line of the manifest is not a lowercase SHA-256, two spaces, a known name and a line feed, or `version` or the header is not listed. */
 #define MENDER_E_MANIFEST (-1221)
 
-/** Manifest lists a name twice: The manifest lists a name twice. */
+/** Name twice in the manifest: The manifest lists a name twice. */
 #define MENDER_E_MANIFEST_TWICE (-1222)
 
-/** Manifest lists too many files: The manifest lists more payload files than the client accepts. */
+/** Too many payload files: The manifest lists more payload files than the client accepts. */
 #define MENDER_E_MANIFEST_FULL (-1223)
 
-/** Checksum of version differs from the manifest: `version` is not the one the manifest was made for. */
+/** Wrong checksum of version: `version` is not the one the manifest was made for. */
 #define MENDER_E_VERSION_HASH (-1224)
 
-/** Checksum of the header differs from the manifest: The header is not the one the manifest was made for. */
+/** Wrong checksum of the header: The header is not the one the manifest was made for. */
 #define MENDER_E_HEADER_HASH (-1225)
 
-/** Checksum of a payload file differs from the manifest: A payload file is not the one the manifest was made for. */
+/** Wrong checksum of a payload file: A payload file is not the one the manifest was made for. */
 #define MENDER_E_FILE_HASH (-1226)
 
-/** Bad name of a payload file: The name of a payload file has characters other than letters, digits and `_-.,`. */
+/** Bad payload file name: The name of a payload file has characters other than letters, digits and `_-.,`. */
 #define MENDER_E_FILE_NAME (-1227)
 
 /** Payload file not in the manifest: The artifact holds a payload file that the manifest does not list. */
 #define MENDER_E_FILE_UNLISTED (-1228)
 
-/** Payload file twice in the artifact: The artifact holds a payload file twice. */
+/** Payload file twice: The artifact holds a payload file twice. */
 #define MENDER_E_FILE_TWICE (-1229)
 
-/** Payload file missing in the artifact: The manifest lists a payload file that the artifact does not hold. */
+/** Payload file missing: The manifest lists a payload file that the artifact does not hold. */
 #define MENDER_E_FILE_MISSING (-1230)
 
 /** Artifact is not signed: A verification key is configured and the artifact is not signed. */
@@ -234,37 +234,37 @@
 /** Malformed artifact signature: `manifest.sig` is not base64, or not of a signature's length. */
 #define MENDER_E_SIGNATURE_FORMAT (-1232)
 
-/** Artifact signature does not verify: No configured key made this signature of this manifest. */
+/** Signature does not verify: No configured key made this signature of this manifest. */
 #define MENDER_E_SIGNATURE_WRONG (-1233)
 
 /** Malformed header-info: `header-info` is not the JSON object of format version 3. */
 #define MENDER_E_HEADER_INFO (-1240)
 
-/** Artifact has not exactly one payload: `header-info` must name exactly one payload, with a type. */
+/** Not exactly one payload: `header-info` must name exactly one payload, with a type. */
 #define MENDER_E_PAYLOADS (-1241)
 
 /** Bad artifact name: `header-info` has no artifact name, or one that is empty, too long or has control characters. */
 #define MENDER_E_ARTIFACT_NAME (-1242)
 
-/** Artifact names no device type: `header-info` must list at least one compatible device type. */
+/** Names no device type: `header-info` must list at least one compatible device type. */
 #define MENDER_E_DEVICE_TYPE_MISSING (-1243)
 
 /** Malformed type-info: `type-info` is not the JSON object of format version 3. */
 #define MENDER_E_TYPE_INFO (-1244)
 
-/** Payload types of header-info and type-info differ: `type-info` must repeat the payload type of `header-info`. */
+/** Payload types differ: `type-info` must repeat the payload type of `header-info`. */
 #define MENDER_E_PAYLOAD_TYPE_DIFFERS (-1245)
 
-/** Payload provides a reserved name: A payload must not provide `artifact_name` or `device_type`. */
+/** Reserved name in provides: A payload must not provide `artifact_name` or `device_type`. */
 #define MENDER_E_PROVIDES_RESERVED (-1246)
 
-/** Name twice in the artifact header: A name comes twice in one JSON object of the header, or in the provides or depends of the artifact. */
+/** Name twice in the header: A name comes twice in one JSON object of the header, or in the provides or depends of the artifact. */
 #define MENDER_E_HEADER_KEY_TWICE (-1247)
 
-/** Artifact header over a limit: Too many provides or depends, or one is longer than the client accepts (see `limits.rs`). */
+/** Header over a limit: Too many provides or depends, or one is longer than the client accepts (see `limits.rs`). */
 #define MENDER_E_HEADER_LIMIT (-1248)
 
-/** Control character in the artifact header: A text in the header has control characters. */
+/** Control character in the header: A text in the header has control characters. */
 #define MENDER_E_HEADER_TEXT (-1249)
 
 /** State scripts are not supported: A microcontroller cannot run state scripts; an artifact that needs them is refused. */
@@ -273,13 +273,13 @@
 /** Malformed meta-data: `meta-data` is not a JSON object. */
 #define MENDER_E_META_DATA (-1251)
 
-/** Artifact without payload type has a payload: An artifact without payload type has payload files or meta-data. */
+/** Payload without a type: An artifact without payload type has payload files or meta-data. */
 #define MENDER_E_EMPTY_PAYLOAD (-1252)
 
 /** Damaged record: A record on flash is torn or has a wrong checksum. The other copy is used; if both are, the client starts clean. */
 #define MENDER_E_RECORD_DAMAGED (-1301)
 
-/** Record of an unknown format: A record was written by a firmware whose format this one cannot read. The client starts clean. */
+/** Record of unknown format: A record was written by a firmware whose format this one cannot read. The client starts clean. */
 #define MENDER_E_RECORD_FORMAT (-1302)
 
 /** Record too long: A record does not fit its buffer. */
@@ -291,10 +291,10 @@
 /** Interrupted by a restart: Power was lost, or the device restarted, while the update was being downloaded or installed. */
 #define MENDER_E_INTERRUPTED (-1402)
 
-/** New image was reverted by the boot loader: The new image ran and was not confirmed, so MCUboot went back to the old one. Look for a crash or a watchdog reset in the new image. */
+/** Reverted by the boot loader: The new image ran and was not confirmed, so MCUboot went back to the old one. Look for a crash or a watchdog reset in the new image. */
 #define MENDER_E_REVERTED (-1403)
 
-/** New image was refused by the boot loader: MCUboot did not accept the new image: wrong signing key, size, or a downgrade. */
+/** Refused by the boot loader: MCUboot did not accept the new image: wrong signing key, size, or a downgrade. */
 #define MENDER_E_REFUSED (-1404)
 
 /** Commit did not last: The new image was confirmed, but the old one runs after a restart. */
@@ -303,7 +303,7 @@
 /** Self-test of the new firmware failed: The application's self-test failed in the new firmware. */
 #define MENDER_E_SELF_TEST (-1406)
 
-/** New firmware cannot reach the server: The new firmware could not reach the server often enough before the commit. */
+/** Cannot reach the server: The new firmware could not reach the server often enough before the commit. */
 #define MENDER_E_SERVER_UNREACHABLE (-1407)
 
 /** Commit deadline passed: The new firmware was not committed within the commit deadline. */
@@ -330,16 +330,16 @@
 /** Not for this device type: The artifact, or the deployment, is not for this device type. */
 #define MENDER_E_DEVICE_TYPE (-1415)
 
-/** Artifact depends on what this device does not provide: The artifact depends on something this device does not provide. */
+/** Depends on what this device does not provide: The artifact depends on something this device does not provide. */
 #define MENDER_E_DEPENDS_UNMET (-1416)
 
-/** Too many or too long provides: The artifact's provides do not fit the device's table (see the limits). */
+/** Provides do not fit: The artifact's provides do not fit the device's table (see the limits). */
 #define MENDER_E_PROVIDES_FULL (-1417)
 
 /** No update module for the payload type: No update module is registered for the payload type. */
 #define MENDER_E_PAYLOAD_UNKNOWN (-1418)
 
-/** Payload must be exactly one image file: A `zephyr-image` payload must be exactly one file. */
+/** Not exactly one image file: A `zephyr-image` payload must be exactly one file. */
 #define MENDER_E_IMAGE_FILES (-1419)
 
 /** Payload is not an MCUboot image: The payload does not begin with MCUboot's image magic. Was the signed image packed? */
@@ -354,7 +354,7 @@
 /** Running image is not confirmed: The running image is unconfirmed: the slot holds the image to fall back to. */
 #define MENDER_E_UNCONFIRMED (-1423)
 
-/** Cannot go back to the old image: The boot loader cannot go back to the old image (overwrite-only mode, or the new image is already confirmed). */
+/** No way back to the old image: The boot loader cannot go back to the old image (overwrite-only mode, or the new image is already confirmed). */
 #define MENDER_E_CANNOT_REVERT (-1424)
 
 /** Rollback failed: The old software could not be restored; the artifact name carries `_INCONSISTENT`. */
@@ -375,7 +375,7 @@
 /** Receiving failed: The connection broke while receiving. */
 #define MENDER_E_RECEIVE (-1503)
 
-/** Connection closed by the peer: The peer closed the connection before its reply was whole. */
+/** Closed by the peer: The peer closed the connection before its reply was whole. */
 #define MENDER_E_CLOSED (-1504)
 
 /** Peer is silent: Nothing came from the peer for the idle time-out. */
@@ -396,7 +396,7 @@
 /** Invalidating the slot failed: The slot could not be invalidated. */
 #define MENDER_E_SLOT_INVALIDATE (-1513)
 
-/** Reading the running image's hash failed: The running image's hash could not be read. */
+/** Reading the running hash failed: The running image's hash could not be read. */
 #define MENDER_E_RUNNING_HASH (-1520)
 
 /** Confirming the image failed: The running image could not be confirmed. */
@@ -417,7 +417,7 @@
 /** Device key is lost: A device key was made once and is gone. Making another would change the device's identity, so a person decides. */
 #define MENDER_E_KEY_LOST (-1541)
 
-/** Making the device key failed: The device key could not be made. */
+/** Making the key failed: The device key could not be made. */
 #define MENDER_E_KEY_MAKE (-1542)
 
 /** Signing failed: Signing with the device key failed. */

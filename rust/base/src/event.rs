@@ -2,9 +2,9 @@
 //! Log events are data: a number, a level, up to two integers and one borrowed text.
 //!
 //! One table makes the texts of the device log, of the simulator and of the deployment log, and the list in `docs/events.md`.
-//! In a text `{a}` and `{b}` are the integers, `{s}` is the text and `{e}` is the text of the error whose number is `a`.
+//! In a text `{a}` and `{b}` are the integers, `{s}` is the text and `{e}` is the text of the error whose number is `a`
+//! (without the feature `error-texts`, the number).
 
-use crate::Error;
 use crate::text::{self, Decimal};
 
 /// How grave. `Error`: a deployment is lost or a person is needed. `Warning`: it is tried again.
@@ -187,12 +187,23 @@ pub fn render(event: Event, a: i64, b: i64, s: &str, out: &mut impl FnMut(&str))
             "a" => number(a, out),
             "b" => number(b, out),
             "s" => out(s),
-            "e" => out(u16::try_from(a).ok().and_then(Error::from_number).map_or("no error", Error::text)),
+            "e" => error(a, out),
             _ => {}
         }
         rest = tail;
     }
     out(rest);
+}
+
+#[cfg(feature = "error-texts")]
+fn error(a: i64, out: &mut impl FnMut(&str)) {
+    out(u16::try_from(a).ok().and_then(crate::Error::from_number).map_or("no error", crate::Error::text));
+}
+
+#[cfg(not(feature = "error-texts"))]
+fn error(a: i64, out: &mut impl FnMut(&str)) {
+    out("error ");
+    number(a, out);
 }
 
 /// The text before and behind the first `mark`, which is ASCII. (`str::split_once` brings a general searcher, and its panic.)

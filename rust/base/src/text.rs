@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bounded text and numbers as text, without `core::fmt`.
 
+#[cfg(feature = "error-texts")]
 use core::ffi::CStr;
 
 /// Text of at most `N` bytes.
@@ -43,6 +44,7 @@ pub(crate) fn nth(texts: &'static str, n: usize) -> &'static str {
 }
 
 /// That text for C.
+#[cfg(feature = "error-texts")]
 pub(crate) fn nth_for_c(texts: &'static str, n: usize) -> &'static CStr {
     CStr::from_bytes_with_nul(nth_and_nul(texts, n)).unwrap_or_default()
 }

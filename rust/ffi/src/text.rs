@@ -10,7 +10,17 @@ pub(crate) fn of_code(code: i32) -> &'static CStr {
         return c"no error";
     }
     let number = code.checked_neg().and_then(|number| u16::try_from(number).ok());
-    number.and_then(Error::from_number).map_or(c"unknown error", Error::c_text)
+    number.and_then(Error::from_number).map_or(c"unknown error", of_error)
+}
+
+#[cfg(feature = "error-texts")]
+fn of_error(error: Error) -> &'static CStr {
+    error.c_text()
+}
+
+#[cfg(not(feature = "error-texts"))]
+fn of_error(_: Error) -> &'static CStr {
+    c"see docs/errors.md"
 }
 
 /// Writes an event's text and a NUL, cut to fit. Returns the length of the whole text.

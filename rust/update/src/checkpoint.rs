@@ -156,7 +156,7 @@ impl Checkpoint {
     pub fn end(&mut self) {
         if self.reason.is_some_and(|r| r != Error::Aborted) {
             self.failures = if self.failed_id == self.id { self.failures.saturating_add(1) } else { 1 };
-            self.failed_id.clone_from(&self.id);
+            assign(&mut self.failed_id, &self.id);
         } else {
             self.failures = 0;
             self.failed_id.clear();
