@@ -763,8 +763,10 @@ int32_t mender_client_register_module(const struct mender_update_module *module)
 int32_t mender_client_activate(void);
 
 /**
- * Does one bounded piece of work: receives or sends at most one IO buffer, erases at most one flash page. Connecting may block for as
- * long as the platform says. Only one thread polls; it needs no lock against the threads that call other functions.
+ * Does one bounded piece of work: receives or sends at most one IO buffer, erases at most one flash page. Connecting may block: on Zephyr
+ * for `CONFIG_NET_SOCKETS_DNS_TIMEOUT` with each of IPv4 and IPv6, then for `CONFIG_NET_SOCKETS_CONNECT_TIMEOUT` with TCP and once more
+ * with TLS, for each address of the host until one answers. Without a network nothing blocks. Only one thread polls; it needs no lock
+ * against the threads that call other functions.
  *
  * @return in how many ms it wants to run again, 1 to `MENDER_POLL_MAX_MS`, always. Without an active client that is
  * `MENDER_POLL_MAX_MS`. What fails is logged, and kept for `mender_client_last_error`.
