@@ -52,6 +52,7 @@ pub struct Head {
 }
 
 impl Head {
+    #[inline(always)]
     const fn new() -> Self {
         Self {
             status: 0,
@@ -173,6 +174,7 @@ pub struct Reply {
 
 impl Reply {
     /// Nothing read yet. A body of more than `body_max` bytes is an error once it gets there.
+    #[inline(always)]
     #[must_use]
     pub const fn new(body_max: u32) -> Self {
         Self {
@@ -375,7 +377,9 @@ impl Reply {
 
     fn name(&mut self, byte: u8) -> Result<State, Error> {
         // RFC 9110 §5.6.2: token characters.
-        if !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(&byte) {
+        let mark =
+            matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        if !byte.is_ascii_alphanumeric() && !mark {
             return Err(Error::HttpSyntax);
         }
         self.put(byte);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Requests of the device API, written as whole HTTP/1.1 messages.
 
+use mender_base::text::Decimal;
 use mender_base::{Event, Status, event, limits, pairs};
 
 use crate::{Url, Window, time};
@@ -160,45 +161,35 @@ pub trait Attributes {
 impl Request<'_> {
     /// Writes the whole message, head and body.
     pub fn write(&self, out: &mut Window<'_>) {
-        self.call.line(self.url, out);
-        out.str(" HTTP/1.1\r\nHost: ");
-        host(self.url, out);
-        out.str("\r\nUser-Agent: ");
-        out.str(self.user_agent);
+        let (pattern, values) = self.call.line(self.url);
+        out.fill(pattern, &values);
+        // RFC 9110 §7.2: brackets around an IPv6 address, and no port where it is the scheme's own.
+        let (open, close) = if self.url.ipv6 { ("[", "]") } else { ("", "") };
+        out.fill(" HTTP/1.1\r\nHost: @@@", &[open, self.url.host, close]);
+        if !self.url.has_default_port() {
+            out.fill(":@", &[Decimal::new(self.url.port.into()).as_str()]);
+        }
+        out.fill("\r\nUser-Agent: @", &[self.user_agent]);
         match &self.call {
             Call::Authenticate { signature, .. } => {
                 out.str("\r\nX-MEN-Signature: ");
                 out.base64(signature);
             }
-            Call::Device { token, .. } => {
-                out.str("\r\nAuthorization: Bearer ");
-                out.str(token);
-            }
+            Call::Device { token, .. } => out.fill("\r\nAuthorization: Bearer @", &[token]),
             Call::Download(download) => download.fields(out),
         }
         let mut body = Window::new(&mut [], 0);
         self.call.body(&mut body);
         if body.total() > 0 {
-            out.str("\r\nContent-Type: application/json\r\nContent-Length: ");
-            out.decimal(body.total().into());
+            let len = Decimal::new(body.total().into());
+            out.fill("\r\nContent-Type: application/json\r\nContent-Length: @", &[len.as_str()]);
         }
         out.str("\r\n\r\n");
         self.call.body(out);
     }
 }
 
-/// Value of `Host` (RFC 9110 §7.2).
-fn host(url: &Url<'_>, out: &mut Window<'_>) {
-    out.str(if url.ipv6 { "[" } else { "" });
-    out.str(url.host);
-    out.str(if url.ipv6 { "]" } else { "" });
-    if !url.has_default_port() {
-        out.str(":");
-        out.decimal(url.port.into());
-    }
-}
-
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Writes the body alone: what is signed, or hashed to see whether it has changed.
     pub fn body(&self, out: &mut Window<'_>) {
         match self {
@@ -208,15 +199,13 @@ impl Call<'_> {
         }
     }
 
-    /// Method and target.
-    fn line(&self, url: &Url<'_>, out: &mut Window<'_>) {
+    /// Method and target, as [`Window::fill`] takes them.
+    fn line(&self, url: &Url<'a>) -> (&'static str, [&'a str; 2]) {
         match self {
-            Call::Authenticate { .. } => out.str("POST /api/devices/v1/authentication/auth_requests"),
-            Call::Device { message, .. } => message.line(out),
-            Call::Download(_) => {
-                out.str(if url.target.starts_with('/') { "GET " } else { "GET /" });
-                out.str(url.target);
-            }
+            Call::Authenticate { .. } => ("POST /api/devices/v1/authentication/auth_requests", [""; 2]),
+            Call::Device { message, .. } => message.line(),
+            Call::Download(_) if url.target.starts_with('/') => ("GET @", [url.target, ""]),
+            Call::Download(_) => ("GET /@", [url.target, ""]),
         }
     }
 }
@@ -224,17 +213,14 @@ impl Call<'_> {
 impl Download<'_> {
     fn fields(&self, out: &mut Window<'_>) {
         if let Some((first, last)) = self.range {
-            out.str("\r\nRange: bytes=");
-            out.decimal(first.into());
-            out.str("-");
+            out.fill("\r\nRange: bytes=@-", &[Decimal::new(first.into()).as_str()]);
             if let Some(last) = last {
                 out.decimal(last.into());
             }
         }
         // A weak tag never matches (RFC 9110 §13.1.1).
         if let Some(tag) = self.if_match.filter(|tag| !tag.starts_with('W')) {
-            out.str("\r\nIf-Match: ");
-            out.str(tag);
+            out.fill("\r\nIf-Match: @", &[tag]);
         }
     }
 }
@@ -244,27 +230,29 @@ impl Authenticate<'_> {
     pub fn body(&self, out: &mut Window<'_>) {
         out.str("{\"id_data\":");
         // A string that holds an object: the server hashes it, and sorts the keys as is done here.
-        out.quote(|out| {
-            let mut last = None;
-            let mut before = "{";
-            while let Some((key, value)) = least_above(self.identity, last) {
-                member(out, before, key, value);
-                (last, before) = (Some(key), ",");
-            }
-            out.str(if last.is_some() { "}" } else { "{}" });
-        });
+        out.open_string();
+        let (mut last, mut pattern) = (None, "{$:$");
+        while let Some((key, value)) = least_above(self.identity, last) {
+            out.fill(pattern, &[key, value]);
+            (last, pattern) = (Some(key), MEMBER);
+        }
+        out.str(if last.is_some() { "}" } else { "{}" });
+        out.close_string();
         out.str(",\"pubkey\":\"");
         pem(self.public_key, "\\n", out);
         out.str("\"");
         if let Some(token) = self.tenant_token {
-            member(out, ",", "tenant_token", token);
+            out.fill(MEMBER, &["tenant_token", token]);
         }
         if let Some(tier) = self.tier {
-            member(out, ",", "tier", tier.name());
+            out.fill(MEMBER, &["tier", tier.name()]);
         }
         out.str("}");
     }
 }
+
+/// Another member of a JSON object.
+const MEMBER: &str = ",$:$";
 
 /// Writes a public key on P-256 (`4, x, y`) as PEM: [`PEM_LEN`] bytes where `line_end` is one.
 pub fn pem(public_key: &[u8; 65], line_end: &str, out: &mut Window<'_>) {
@@ -272,15 +260,11 @@ pub fn pem(public_key: &[u8; 65], line_end: &str, out: &mut Window<'_>) {
     // always the same, its uncompressed point's leading 4 included, and 27 bytes are 36 characters of base64.
     let (_, point) = public_key.split_at_checked(1).unwrap_or_default();
     let (first, second) = point.split_at_checked(21).unwrap_or_default();
-    out.str("-----BEGIN PUBLIC KEY-----");
-    out.str(line_end);
-    out.str("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE");
+    out.fill("-----BEGIN PUBLIC KEY-----@MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", &[line_end]);
     out.base64(first);
     out.str(line_end);
     out.base64(second);
-    out.str(line_end);
-    out.str("-----END PUBLIC KEY-----");
-    out.str(line_end);
+    out.fill("@-----END PUBLIC KEY-----@", &[line_end, line_end]);
 }
 
 /// Length of a public key on P-256 as PEM, with line feeds.
@@ -297,73 +281,59 @@ fn least_above<'a>(pairs: &'a [u8], last: Option<&str>) -> Option<(&'a str, &'a 
     least
 }
 
-fn member(out: &mut Window<'_>, before: &str, key: &str, value: &str) {
-    out.str(before);
-    out.json_string(key);
-    out.str(":");
-    out.json_string(value);
-}
-
-impl Message<'_> {
-    /// Method and target.
-    fn line(&self, out: &mut Window<'_>) {
-        match self {
-            Message::NextV2 { .. } => out.str("POST /api/devices/v2/deployments/device/deployments/next"),
-            Message::NextV1 { device_type, artifact_name } => {
-                out.str("GET /api/devices/v1/deployments/device/deployments/next?artifact_name=");
-                out.percent(artifact_name);
-                out.str("&device_type=");
-                out.percent(device_type);
+impl<'a> Message<'a> {
+    /// Method and target, as [`Window::fill`] takes them. A UUID comes out of `%` unchanged.
+    fn line(&self) -> (&'static str, [&'a str; 2]) {
+        match *self {
+            Message::NextV2 { .. } => ("POST /api/devices/v2/deployments/device/deployments/next", [""; 2]),
+            Message::NextV1 { device_type, artifact_name } => (
+                "GET /api/devices/v1/deployments/device/deployments/next?artifact_name=%&device_type=%",
+                [artifact_name, device_type],
+            ),
+            Message::Status { id, .. } => {
+                ("PUT /api/devices/v1/deployments/device/deployments/%/status", [id, ""])
             }
-            Message::Status { id, .. } => deployment(out, id, "/status"),
-            Message::Log { id, .. } => deployment(out, id, "/log"),
-            Message::Inventory(_) => out.str("PUT /api/devices/v1/inventory/device/attributes"),
+            Message::Log { id, .. } => ("PUT /api/devices/v1/deployments/device/deployments/%/log", [id, ""]),
+            Message::Inventory(_) => ("PUT /api/devices/v1/inventory/device/attributes", [""; 2]),
         }
     }
 
     /// Writes the body alone.
     pub fn body(&self, out: &mut Window<'_>) {
-        match self {
+        match *self {
             Message::NextV2 { device_type, provides } => {
-                member(out, "{\"device_provides\":{", "device_type", device_type);
+                out.fill("{\"device_provides\":{$:$", &["device_type", device_type]);
                 for (key, value) in pairs::iter(provides).filter(|(key, _)| *key != "device_type") {
-                    member(out, ",", key, value);
+                    out.fill(MEMBER, &[key, value]);
                 }
                 out.str("}}");
             }
             Message::NextV1 { .. } => {}
             Message::Status { status, substate, .. } => {
-                member(out, "{", "status", status.name());
+                out.fill("{\"status\":$", &[status.name()]);
                 if let Some(substate) = substate {
                     let end = substate.floor_char_boundary(limits::SUBSTATE_MAX);
-                    member(out, ",", "substate", substate.get(..end).unwrap_or_default());
+                    out.fill(MEMBER, &["substate", substate.get(..end).unwrap_or_default()]);
                 }
                 out.str("}");
             }
-            Message::Log { entries, .. } => log(out, *entries),
-            Message::Inventory(attributes) => inventory(out, *attributes),
+            Message::Log { entries, .. } => log(out, entries),
+            Message::Inventory(attributes) => inventory(out, attributes),
         }
     }
 }
 
-fn deployment(out: &mut Window<'_>, id: &str, what: &str) {
-    out.str("PUT /api/devices/v1/deployments/device/deployments/");
-    // A UUID comes out unchanged.
-    out.percent(id);
-    out.str(what);
-}
-
 fn log(out: &mut Window<'_>, entries: &dyn Entries) {
     out.str("{\"messages\":[");
-    let mut before = "";
+    let mut pattern = "{\"timestamp\":$,\"level\":$,\"message\":";
     entries.visit(&mut |entry| {
-        out.str(before);
-        before = ",";
-        out.str("{\"timestamp\":\"");
-        out.put(&time::rfc3339(entry.unix_ms));
-        member(out, "\",", "level", entry.event.level().name());
-        out.str(",\"message\":");
-        out.quote(|out| event::render(entry.event, entry.a, entry.b, entry.s, &mut |piece| out.str(piece)));
+        let at = time::rfc3339(entry.unix_ms);
+        let at = core::str::from_utf8(&at).unwrap_or_default();
+        out.fill(pattern, &[at, entry.event.level().name()]);
+        pattern = ",{\"timestamp\":$,\"level\":$,\"message\":";
+        out.open_string();
+        event::render(entry.event, entry.a, entry.b, entry.s, &mut |piece| out.str(piece));
+        out.close_string();
         out.str("}");
     });
     out.str("]}");
@@ -371,12 +341,10 @@ fn log(out: &mut Window<'_>, entries: &dyn Entries) {
 
 fn inventory(out: &mut Window<'_>, attributes: &dyn Attributes) {
     out.str("[");
-    let mut before = "{\"name\":";
+    let mut pattern = "{\"name\":$,\"value\":";
     attributes.visit(&mut |name, value| {
-        out.str(before);
-        before = ",{\"name\":";
-        out.json_string(name);
-        out.str(",\"value\":");
+        out.fill(pattern, &[name]);
+        pattern = ",{\"name\":$,\"value\":";
         match value {
             Value::Text(text) => out.json_string(text),
             Value::Integer(n) => {
@@ -384,11 +352,10 @@ fn inventory(out: &mut Window<'_>, attributes: &dyn Attributes) {
                 out.decimal(n.unsigned_abs());
             }
             Value::Texts(texts) => {
-                let mut before = "[";
+                let mut pattern = "[$";
                 for text in texts {
-                    out.str(before);
-                    before = ",";
-                    out.json_string(text);
+                    out.fill(pattern, &[text]);
+                    pattern = ",$";
                 }
                 out.str(if texts.is_empty() { "[]" } else { "]" });
             }

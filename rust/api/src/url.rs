@@ -55,20 +55,20 @@ impl<'a> Url<'a> {
         if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
             return None;
         }
-        let (scheme, rest) = cut(url, |b| b == b':');
+        let (scheme, rest) = cut(url, b':', b':');
         let tls = text::same_word(scheme.as_bytes(), b"https");
         if !tls && !text::same_word(scheme.as_bytes(), b"http") {
             return None;
         }
-        let (authority, target) = cut(rest.strip_prefix("://")?, |b| matches!(b, b'/' | b'?'));
+        let (authority, target) = cut(rest.strip_prefix("://")?, b'/', b'?');
         let literal = authority.strip_prefix('[');
         let ipv6 = literal.is_some();
         let (host, port) = match literal {
             Some(literal) => {
-                let (host, behind) = cut(literal, |b| b == b']');
+                let (host, behind) = cut(literal, b']', b']');
                 (host, behind.strip_prefix(']')?)
             }
-            None => cut(authority, |b| b == b':'),
+            None => cut(authority, b':', b':'),
         };
         let known = |b: u8| match b {
             b':' | b'.' => true,
@@ -88,9 +88,10 @@ impl<'a> Url<'a> {
     }
 }
 
-/// The text before and from the first of some ASCII characters. (`str::split_once` would bring a general searcher.)
-fn cut(text: &str, is: impl Fn(u8) -> bool) -> (&str, &str) {
-    let at = text.bytes().position(is).unwrap_or(text.len());
+/// The text before and from the first of two ASCII characters. (`str::split_once` would bring a general searcher.)
+#[inline(never)]
+fn cut(text: &str, one: u8, other: u8) -> (&str, &str) {
+    let at = text.bytes().position(|b| b == one || b == other).unwrap_or(text.len());
     text.split_at_checked(at).unwrap_or((text, ""))
 }
 

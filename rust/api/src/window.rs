@@ -56,16 +56,36 @@ impl<'b> Window<'b> {
         self.str(Decimal::new(n).as_str());
     }
 
-    /// Writes a JSON string: quotes and, between them, `text` with its escapes.
-    pub fn json_string(&mut self, text: &str) {
-        self.quote(|w| w.str(text));
+    /// Writes `pattern` with its marks replaced by `values` in turn: `@` by the text itself, `%` by the text for a URL, `$` by a JSON
+    /// string. One call for what would be many.
+    pub fn fill(&mut self, pattern: &str, values: &[&str]) {
+        let mut values = values.iter();
+        for b in pattern.bytes() {
+            let mut value = || values.next().copied().unwrap_or_default();
+            match b {
+                b'@' => self.str(value()),
+                b'%' => self.percent(value()),
+                b'$' => self.json_string(value()),
+                _ => self.byte(b),
+            }
+        }
     }
 
-    /// Writes a JSON string around all that `content` writes, which may again be JSON with strings, but no deeper.
-    pub fn quote(&mut self, content: impl FnOnce(&mut Self)) {
+    /// Writes a JSON string: quotes and, between them, `text` with its escapes.
+    pub fn json_string(&mut self, text: &str) {
+        self.open_string();
+        self.str(text);
+        self.close_string();
+    }
+
+    /// Begins a JSON string, in which all that is written gets its escapes; it may again be JSON with strings, but no deeper.
+    pub fn open_string(&mut self) {
         self.byte(b'"');
         self.quotes = self.quotes.saturating_add(1);
-        content(self);
+    }
+
+    /// Ends it.
+    pub fn close_string(&mut self) {
         self.quotes = self.quotes.saturating_sub(1);
         self.byte(b'"');
     }
@@ -80,7 +100,7 @@ impl<'b> Window<'b> {
     /// Writes `text` for a URL: all but the unreserved characters of RFC 3986 §2.3 as `%XX`.
     pub fn percent(&mut self, text: &str) {
         for b in text.bytes() {
-            if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
                 self.byte(b);
             } else {
                 self.put(&[b'%', hex(b >> 4), hex(b)]);
@@ -164,7 +184,11 @@ mod tests {
         let all: String = (0..0x250u32).filter_map(char::from_u32).chain("\u{2028}😀".chars()).collect();
         let once = written(|w| w.json_string(&all));
         assert_eq!(serde_json::from_str::<String>(&once).unwrap(), all);
-        let twice = written(|w| w.quote(|w| w.json_string(&all)));
+        let twice = written(|w| {
+            w.open_string();
+            w.json_string(&all);
+            w.close_string();
+        });
         let inner = serde_json::from_str::<String>(&twice).unwrap();
         assert_eq!(serde_json::from_str::<String>(&inner).unwrap(), all);
         assert_eq!(written(|w| w.json_string("a\"\\\n\0é")), r#""a\"\\\n\u0000é""#);
@@ -175,6 +199,15 @@ mod tests {
         assert_eq!(written(|w| w.decimal(u64::MAX)), u64::MAX.to_string());
         assert_eq!(written(|w| w.base64(b"foobars")), "Zm9vYmFycw==");
         assert_eq!(written(|w| w.percent("aZ09-._~ /+%é")), "aZ09-._~%20%2F%2B%25%C3%A9");
+    }
+
+    #[test]
+    fn a_pattern_is_filled_in_turn() {
+        assert_eq!(
+            written(|w| w.fill("@/%{$:$}@", &["a b", "a b", "a\"b", "", "%$"])),
+            "a b/a%20b{\"a\\\"b\":\"\"}%$"
+        );
+        assert_eq!(written(|w| w.fill("x@y$", &[])), "xy\"\"");
     }
 
     #[test]

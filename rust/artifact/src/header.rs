@@ -120,6 +120,7 @@ pub(crate) struct Header {
 const _: () = assert!(limits::NAME_MAX == limits::PAIR_VALUE_MAX, "`plain` serves both");
 
 impl Header {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
             document: Document::Version,

@@ -33,6 +33,7 @@ const LINE_MAX: usize = 64 + 2 + DIRECTORY.len() + limits::FILE_NAME_MAX;
 const DIRECTORY: &[u8] = b"data/0000/";
 
 impl Manifest {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
             files: [File { name: [0; 12], hash: [0; 32] }; limits::FILES_MAX],
@@ -43,6 +44,12 @@ impl Manifest {
             header: [0; 32],
             line_len: 0,
         }
+    }
+
+    /// Lists nothing. What lies behind `count` is not looked at.
+    pub(crate) fn clear(&mut self) {
+        (self.count, self.delivered, self.line_len) = (0, 0, 0);
+        (self.has_version, self.has_header) = (false, false);
     }
 
     /// Takes bytes of the manifest. `line` keeps the current line between calls; `version` is the hash of that member.

@@ -17,6 +17,7 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self { place: 0, count: 0, offset: 0 }
     }

@@ -96,6 +96,7 @@ pub struct Reader<H: Hasher> {
 
 impl<H: Hasher> Reader<H> {
     /// Ready for the first byte of an artifact.
+    #[inline(always)]
     #[must_use]
     pub fn new(unsigned: Unsigned) -> Self {
         Self {
@@ -116,6 +117,21 @@ impl<H: Hasher> Reader<H> {
             note: None,
             scratch: Scratch::new(),
         }
+    }
+
+    /// Ready for the first byte of another artifact. In place: a new reader would be put together on the stack.
+    pub fn reset(&mut self, unsigned: Unsigned) {
+        self.stage = Stage::Start;
+        self.unsigned = unsigned;
+        (self.outer, self.inner) = (Level::new(), Level::new());
+        self.tar = tar::Header::new();
+        self.hash = H::new();
+        self.manifest.clear();
+        self.signature = Signature::new();
+        self.header = Header::new();
+        (self.header_entries, self.in_text) = (0, false);
+        self.payload = Payload::new();
+        self.note = None;
     }
 
     /// Reads on, at most to the next piece.

@@ -28,6 +28,7 @@ pub(crate) struct Areas<'s> {
 }
 
 impl Scratch {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self([0; limits::SCRATCH])
     }

@@ -16,6 +16,7 @@ pub(crate) struct Signature {
 }
 
 impl Signature {
+    #[inline(always)]
     pub(crate) fn new() -> Self {
         Self { decoder: Decoder::default(), len: 0, ended: false }
     }

@@ -53,6 +53,7 @@ pub(crate) struct Level {
 }
 
 impl Level {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self { at: At::Header, left: 0, padding: 0, half_ended: false }
     }
@@ -247,6 +248,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
             at: 0,

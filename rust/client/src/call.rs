@@ -4,11 +4,11 @@
 //! A token that is refused is dropped and got anew once per call (protocol §1.6). A kept connection that turns out dead costs
 //! nothing; other transport failures are tried [`TRIES`] times in all. Everything beyond is the state machine's back-off.
 
-use crate::DEPLOYMENT_LOG;
 use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
 use crate::exchange::{Came, Exchange};
 use crate::inventory::Inventory;
 use crate::io::Io;
+use crate::{Config, DEPLOYMENT_LOG};
 use mender_api::{
     Authenticate, Call as Asked, ErrorBody, Message, Next, Offer, Refusal, Refused, Request, TokenReader,
     Url, Window, der,
@@ -87,6 +87,7 @@ pub(crate) struct Call {
 
 impl Call {
     /// No call.
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
             what: What::Check,
@@ -179,21 +180,31 @@ impl Call {
         Ok(0)
     }
 
-    /// Hashes the authentication body window by window and signs the hash.
+    /// Signs the hash of the authentication body. The signing takes most of the stack, so what was hashed is gone by then.
+    #[inline(never)]
     fn sign<P: Platform>(&mut self, cx: &mut Context<'_, P>, checkpoint: &mut Checkpoint) -> Step {
         if let Err((error, errno)) = ready_key(cx, checkpoint) {
             cx.event(Event::KeyFailed, error.number().into(), errno.0, "");
             // No network is at fault, so nothing is gained by trying again soon.
             return self.failed(error);
         }
-        self.authenticate(cx, true)?;
+        let (mut hash, mut raw) = ([0; 32], [0; 64]);
+        let public_key = public_key(cx)?;
+        self.authenticate(cx, &public_key, Some(&mut hash))?;
+        let signed = cx.ports.sign(&hash, &mut raw);
+        signed.map_err(|errno| cx.port_failed(Error::Sign, errno))?;
+        self.signature = der(&raw)?;
         self.stage = Stage::Send;
         Ok(0)
     }
 
     fn send<P: Platform>(&mut self, cx: &mut Context<'_, P>, checkpoint: &Checkpoint, now: u32) -> Step {
-        let (len, total) =
-            if self.authenticating { self.authenticate(cx, false)? } else { self.ask(cx, checkpoint)? };
+        let (len, total) = if self.authenticating {
+            let public_key = public_key(cx)?;
+            self.authenticate(cx, &public_key, None)?
+        } else {
+            self.ask(cx, checkpoint)?
+        };
         let wait_ms = self.exchange.send(cx, len, now)?;
         if self.exchange.sent >= total {
             self.stage = Stage::Receive;
@@ -201,33 +212,30 @@ impl Call {
         self.in_time(cx, wait_ms, now)
     }
 
-    /// Signs the body of the request for a token, or writes a window of the request: its length, and the whole's.
+    /// Hashes the body of the request for a token, or writes a window of the request: its length, and the whole's.
     #[inline(never)]
     fn authenticate<P: Platform>(
-        &mut self,
+        &self,
         cx: &mut Context<'_, P>,
-        sign: bool,
+        public_key: &[u8; 65],
+        hash_to: Option<&mut Sha256>,
     ) -> Result<(usize, u32), Error> {
-        let identity = identity(&cx.ports)?;
-        let mut public_key = [0; 65];
-        let read = cx.ports.public_key(&mut public_key);
-        read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
-        let body = Authenticate {
-            identity: identity.as_bytes(),
-            public_key: &public_key,
-            tenant_token: cx.config.tenant_token,
-            tier: cx.config.tier,
-        };
-        let asked = Asked::Authenticate { body, signature: &self.signature };
-        if !sign {
-            return window(&mut cx.io, cx.config.server_url, cx.config.user_agent, asked, self.exchange.sent);
+        let mut identity = Pairs::<{ limits::IDENTITY }>::new();
+        let mut fits = true;
+        cx.ports.identity(&mut |key, value| fits &= identity.push(key, value).is_ok());
+        if !fits || identity.is_empty() {
+            return Err(Error::ConfigIdentity);
         }
-        let hash = hash::<P::Hasher>(&mut cx.io, &asked);
-        let mut raw = [0; 64];
-        let signed = cx.ports.sign(&hash, &mut raw);
-        signed.map_err(|errno| cx.port_failed(Error::Sign, errno))?;
-        self.signature = der(&raw)?;
-        Ok((0, 0))
+        let Config { tenant_token, tier, server_url, user_agent, .. } = cx.config;
+        let body = Authenticate { identity: identity.as_bytes(), public_key, tenant_token, tier };
+        let asked = Asked::Authenticate { body, signature: &self.signature };
+        match hash_to {
+            None => window(&mut cx.io, server_url, user_agent, &asked, self.exchange.sent),
+            Some(to) => {
+                *to = hash::<P::Hasher>(&mut cx.io, &asked);
+                Ok((0, 0))
+            }
+        }
     }
 
     /// Writes a window of any other request, as above.
@@ -252,7 +260,7 @@ impl Call {
         };
         let token = text(cx.token, cx.token_len);
         let asked = Asked::Device { token, message };
-        window(io, config.server_url, config.user_agent, asked, self.exchange.sent)
+        window(io, config.server_url, config.user_agent, &asked, self.exchange.sent)
     }
 
     fn receive<P: Platform>(&mut self, cx: &mut Context<'_, P>, now: u32) -> Step {
@@ -409,12 +417,12 @@ fn window(
     io: &mut Io<'_>,
     server_url: &str,
     user_agent: &str,
-    call: Asked<'_>,
+    call: &Asked<'_>,
     skip: u32,
 ) -> Result<(usize, u32), Error> {
     let url = Url::server(server_url)?;
     let mut window = Window::new(io.fresh(), skip);
-    Request { url: &url, user_agent, call }.write(&mut window);
+    Request { url: &url, user_agent, call: *call }.write(&mut window);
     Ok((window.written().len(), window.total()))
 }
 
@@ -435,11 +443,11 @@ pub(crate) fn hash<H: Hasher>(io: &mut Io<'_>, asked: &Asked<'_>) -> Sha256 {
     }
 }
 
-fn identity<P: Platform>(ports: &P) -> Result<Pairs<{ limits::IDENTITY }>, Error> {
-    let mut pairs = Pairs::new();
-    let mut fits = true;
-    ports.identity(&mut |key, value| fits &= pairs.push(key, value).is_ok());
-    if fits && !pairs.is_empty() { Ok(pairs) } else { Err(Error::ConfigIdentity) }
+fn public_key<P: Platform>(cx: &mut Context<'_, P>) -> Result<[u8; 65], Error> {
+    let mut key = [0; 65];
+    let read = cx.ports.public_key(&mut key);
+    read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
+    Ok(key)
 }
 
 /// Makes the device key if there never was one.

@@ -9,9 +9,10 @@ use crate::download::Download;
 use crate::inventory::Inventory;
 use crate::io::Io;
 use crate::{Buffers, Config, act};
+use core::mem::MaybeUninit;
 use mender_api::{Call as Asked, Entries as _, Entry, Message, PEM_LEN, Refused, Url, Window};
 use mender_artifact::Unsigned;
-use mender_base::{Error, Event, Status, limits};
+use mender_base::{Error, Event, Status};
 use mender_port::{Channel, Notice, Platform, ResetCause, SwapState};
 use mender_update::{Action, Checkpoint, Event as Happened, Kind, Machine, Phase, Report, Running};
 
@@ -99,15 +100,36 @@ impl<'b, P: Platform> Client<'b, P> {
     /// its documentation says.
     pub fn new(config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Result<Self, Error> {
         config.check()?;
-        if buffers.io.len() < limits::IO_BUFFER_MIN || buffers.token.is_empty() || buffers.uri.is_empty() {
-            return Err(Error::ConfigBuffer);
-        }
-        let mut config = config;
+        buffers.check()?;
+        let mut client = Self::blank(config, buffers, ports);
+        client.machine.checkpoint.name(config.artifact_name);
+        Ok(client)
+    }
+
+    /// As [`new`](Self::new), in the memory where it is to stay: a client is too much for the stack of a small device.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); nothing is written then.
+    pub fn new_in(
+        memory: &mut MaybeUninit<Self>,
+        config: Config<'b>,
+        buffers: Buffers<'b>,
+        ports: P,
+    ) -> Result<(), Error> {
+        config.check()?;
+        buffers.check()?;
+        let client = memory.write(Self::blank(config, buffers, ports));
+        client.machine.checkpoint.name(config.artifact_name);
+        Ok(())
+    }
+
+    /// All but the artifact's name. Inlined with all that it calls, so that each field is written where it is to stay.
+    #[inline(always)]
+    fn blank(mut config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Self {
         config.timing.retry_cap_ms = config.timing.retry_cap_ms.min(config.timing.poll_ms);
-        let machine = Machine::new(Checkpoint::factory(config.artifact_name), config.timing);
-        Ok(Self {
+        Self {
             cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
-            machine,
+            machine: Machine::new(Checkpoint::blank(), config.timing),
             doing: Doing::Boot { tries: 0 },
             until_ms: 0,
             call: Call::new(),
@@ -116,7 +138,7 @@ impl<'b, P: Platform> Client<'b, P> {
             inventory_asked: false,
             authentication_asked: false,
             retry_asked: false,
-        })
+        }
     }
 
     /// Does one bounded piece of work. Returns in how many ms it wants to run again: 1…[`POLL_MAX_MS`].

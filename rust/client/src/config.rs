@@ -82,3 +82,10 @@ pub struct Buffers<'b> {
     /// The artifact's URL; 1024 bytes take most stores', 2048 all.
     pub uri: &'b mut [u8],
 }
+
+impl Buffers<'_> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let lent = !self.token.is_empty() && !self.uri.is_empty();
+        if lent && self.io.len() >= limits::IO_BUFFER_MIN { Ok(()) } else { Err(Error::ConfigBuffer) }
+    }
+}

@@ -50,6 +50,7 @@ pub(crate) struct Context<'b, P> {
 }
 
 impl<'b, P: Platform> Context<'b, P> {
+    #[inline(always)]
     pub(crate) fn new(
         config: Config<'b>,
         io: Io<'b>,
@@ -220,17 +221,22 @@ impl<'b, P: Platform> Context<'b, P> {
         // A copy that could not be used is overwritten first; generations go on from the highest that was seen.
         self.generation = a.max(b).unwrap_or(0);
         let order = if b > a { [RecordId::B, RecordId::A] } else { [RecordId::A, RecordId::B] };
-        order.into_iter().any(|id| self.load_copy(id, checkpoint).is_some())
+        let loaded = order.into_iter().any(|id| self.load_copy(id, checkpoint).is_some());
+        if !loaded {
+            checkpoint.reset(self.config.artifact_name);
+        } else if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
+            self.load_log(checkpoint);
+        }
+        loaded
     }
 
     fn load_copy(&mut self, id: RecordId, checkpoint: &mut Checkpoint) -> Option<()> {
         let len = Store::read(&mut self.ports, id, self.io.fresh()).ok()??;
         let record = Record::parse(self.io.fresh().get(..len)?).ok()?;
-        *checkpoint = Checkpoint::decode(&record)?;
-        self.newest = Some(id);
-        if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
-            self.load_log(checkpoint);
+        if !checkpoint.load(&record) {
+            return None;
         }
+        self.newest = Some(id);
         Some(())
     }
 

@@ -79,6 +79,7 @@ pub(crate) struct Download<H: Hasher> {
 
 impl<H: Hasher> Download<H> {
     /// No download.
+    #[inline(always)]
     pub(crate) fn new() -> Self {
         Self {
             stage: Stage::Done,
@@ -123,7 +124,7 @@ impl<H: Hasher> Download<H> {
     /// Begins with the artifact's first byte.
     fn forget(&mut self) {
         self.stage = Stage::Start;
-        self.reader = Reader::new(self.unsigned);
+        self.reader.reset(self.unsigned);
         self.intake = Intake::new();
         (self.received, self.total, self.complete) = (0, 0, false);
         self.etag.clear();

@@ -28,6 +28,7 @@ pub(crate) enum Came {
 }
 
 impl Exchange {
+    #[inline(always)]
     pub(crate) const fn new(channel: Channel) -> Self {
         Self { channel, reply: Reply::new(0), sent: 0, heard: 0 }
     }

@@ -38,6 +38,7 @@ pub(crate) enum Taken {
 }
 
 impl Intake {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
             met: false,

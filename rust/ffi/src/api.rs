@@ -49,7 +49,7 @@ const NO_CALLBACKS: MenderCallbacks = MenderCallbacks {
 /// `config` is NULL or points to a structure whose texts, buffers and callbacks are as `struct mender_config` says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 {
-    answer(singleton::make(|| {
+    answer(singleton::make(|memory| {
         // SAFETY: the caller's promise.
         let config = unsafe { config::merged(config) }?;
         let callbacks = if config.callbacks.is_null() {
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 
         let buffers = unsafe { config::buffers(&config.buffers) }?;
         let ports =
             Ports { callbacks, modules: heapless::Vec::new(), progress: (0, 0), deployment_error: None };
-        Client::new(settings, buffers, ports)
+        Client::new_in(memory, settings, buffers, ports)
     }))
 }
 

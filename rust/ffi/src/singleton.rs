@@ -99,7 +99,9 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Shared) -> R) -> R {
 }
 
 /// Makes the client.
-pub(crate) fn make(new: impl FnOnce() -> Result<Client<'static, Ports>, Error>) -> Result<(), Error> {
+pub(crate) fn make(
+    new: impl FnOnce(&mut MaybeUninit<Client<'static, Ports>>) -> Result<(), Error>,
+) -> Result<(), Error> {
     with(|shared| match shared {
         Shared { stage: Stage::Absent, claimed: false, .. } => {
             shared.claimed = true;
@@ -108,22 +110,19 @@ pub(crate) fn make(new: impl FnOnce() -> Result<Client<'static, Ports>, Error>) 
         Shared { claimed: true, .. } => Err(Error::Busy),
         _ => Err(Error::AlreadyInitialised),
     })?;
-    let made = new().map(|client| {
-        // SAFETY: the claim is ours.
-        let memory = unsafe { &mut *memory() };
-        memory.write(client);
-        memory
-    });
+    // SAFETY: the claim is ours.
+    let memory = unsafe { &mut *memory() };
+    let made = new(memory);
     with(|shared| {
         shared.claimed = false;
-        if let Ok(memory) = &made {
+        if made.is_ok() {
             shared.stage = Stage::Ready;
             // SAFETY: it was written above.
             let client = unsafe { memory.assume_init_ref() };
             set_status(&mut shared.status, client, true);
         }
     });
-    made.map(|_| ())
+    made
 }
 
 /// The claim on a client that exists. It is given back when this is dropped; if an exit was asked for meanwhile, the client goes.

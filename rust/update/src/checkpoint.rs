@@ -106,15 +106,27 @@ impl Checkpoint {
     /// A device that has never run: only its artifact name is known.
     #[must_use]
     pub fn factory(artifact_name: &str) -> Self {
-        let mut provides = Provides::new();
+        let mut checkpoint = Self::blank();
+        checkpoint.name(artifact_name);
+        checkpoint
+    }
+
+    /// Names the artifact of a device that has never run.
+    pub fn name(&mut self, artifact_name: &str) {
         // A name over the limit is a configuration error that `Client::new` has refused.
-        if provides.begin(artifact_name).is_ok() {
-            provides.commit();
+        if self.provides.begin(artifact_name).is_ok() {
+            self.provides.commit();
         }
+    }
+
+    /// Nothing is known, not even a name. Inlined, so that it is made where it is to stay.
+    #[must_use]
+    #[inline(always)]
+    pub const fn blank() -> Self {
         Self {
             phase: Phase::Idle,
             id: Text::new(),
-            provides,
+            provides: Provides::new(),
             kind: Kind::Nothing,
             payload_type: Text::new(),
             image_hash: [0; 32],
@@ -211,8 +223,27 @@ impl Checkpoint {
     /// Reads the entries; `None` when they make no sense together.
     #[must_use]
     pub fn decode(r: &Record<'_>) -> Option<Self> {
-        let mut c = Self::factory("");
-        c.read(r).then_some(c)
+        let mut c = Self::blank();
+        c.load(r).then_some(c)
+    }
+
+    /// Forgets everything, as a device that has never run.
+    pub fn reset(&mut self, artifact_name: &str) {
+        (self.phase, self.kind, self.reason) = (Phase::Idle, Kind::Nothing, None);
+        self.id.clear();
+        self.failed_id.clear();
+        self.payload_type.clear();
+        (self.image_hash, self.image_size, self.reverted) = ([0; 32], 0, 0);
+        (self.needs_reboot, self.supports_rollback, self.key_made) = (false, false, false);
+        (self.writes, self.reboots, self.failures) = (0, 0, 0);
+        self.provides.reset();
+        self.name(artifact_name);
+    }
+
+    /// Reads the entries in place of all that was known; `false` when they make no sense together, and what is known then is of no use.
+    pub fn load(&mut self, r: &Record<'_>) -> bool {
+        (self.image_hash, self.image_size) = ([0; 32], 0);
+        self.read(r)
     }
 
     fn read(&mut self, r: &Record<'_>) -> bool {
@@ -369,6 +400,16 @@ mod tests {
         assert_eq!(encoded(&d), bytes);
         assert_eq!(d.image_hash, [7; 32]);
         assert_eq!(d.provides.incoming_name(), "release-2");
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_used_before_is_as_good_as_a_new_one() {
+        let mut c = full();
+        c.reset("release-0");
+        assert_eq!(encoded(&c), encoded(&Checkpoint::factory("release-0")));
+        let (mut c, idle) = (full(), encoded(&Checkpoint::factory("release-0")));
+        assert!(c.load(&Record::parse(&idle).unwrap()));
+        assert_eq!((encoded(&c), c.image_hash, c.image_size), (idle, [0; 32], 0));
     }
 
     #[test]

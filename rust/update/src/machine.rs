@@ -47,6 +47,7 @@ const PENDING_MS: u32 = 100;
 
 impl Machine {
     /// A machine for the checkpoint that was on flash. [`Machine::boot`] comes next.
+    #[inline(always)]
     #[must_use]
     pub fn new(checkpoint: Checkpoint, timing: Timing) -> Self {
         Self {

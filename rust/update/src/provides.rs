@@ -27,6 +27,12 @@ impl Provides {
         Self { bytes: heapless::Vec::new(), stored_len: 0, cleared: 0 }
     }
 
+    /// Nothing provided any more.
+    pub fn reset(&mut self) {
+        self.bytes.clear();
+        (self.stored_len, self.cleared) = (0, 0);
+    }
+
     /// The encoded stored pairs.
     #[must_use]
     #[inline(never)]

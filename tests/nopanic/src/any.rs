@@ -148,6 +148,22 @@ impl<T> Memory<T> {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
+    /// Has a value put there, and lends it.
+    ///
+    /// # Safety
+    /// Called once in the program for each memory. `put` writes the value where it answers with `Ok`.
+    #[allow(clippy::mut_from_ref, reason = "that it is lent once is the caller's promise")]
+    pub unsafe fn lend_made<E>(
+        &'static self,
+        put: impl FnOnce(&mut MaybeUninit<T>) -> Result<(), E>,
+    ) -> Result<&'static mut T, E> {
+        // SAFETY: by the caller's promise nothing else refers to the memory.
+        let memory = unsafe { &mut *self.0.get() };
+        put(memory)?;
+        // SAFETY: by the caller's promise it was written.
+        Ok(unsafe { memory.assume_init_mut() })
+    }
+
     /// Puts a value there and lends it.
     ///
     /// # Safety

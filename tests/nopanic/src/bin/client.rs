@@ -36,9 +36,10 @@ pub extern "C" fn _start() -> ! {
     let token = unsafe { MENDER_TOKEN.lend([0; 1536]) };
     // SAFETY: as above.
     let uri = unsafe { MENDER_URI.lend([0; 1024]) };
-    if let Ok(made) = Client::new(config, Buffers { io, token, uri }, Unknown) {
-        // SAFETY: as above.
-        let client = unsafe { MENDER_CLIENT.lend(made) };
+    let buffers = Buffers { io, token, uri };
+    // SAFETY: as above, and `new_in` writes the client.
+    let made = unsafe { MENDER_CLIENT.lend_made(|memory| Client::new_in(memory, config, buffers, Unknown)) };
+    if let Ok(client) = made {
         // As in the C API, the optimiser does not know where it is.
         let client = core::hint::black_box(client);
         loop {

@@ -56,7 +56,9 @@ fn windows() {
     Window::str(&mut window, any());
     Window::decimal(&mut window, any());
     Window::json_string(&mut window, any());
-    Window::quote(&mut window, |window| window.put(any()));
+    Window::open_string(&mut window);
+    Window::close_string(&mut window);
+    Window::fill(&mut window, any(), &[any(), any()]);
     Window::base64(&mut window, any());
     Window::percent(&mut window, any());
     see((Window::total(&window), Window::written(&window)));

@@ -12,6 +12,7 @@ pub(crate) fn every() {
             0u8 => see(Reader::feed(&mut reader, any())),
             1 => see(Reader::take(&mut reader, any())),
             2 => see(Reader::signature(&mut reader, any())),
+            3 => Reader::reset(&mut reader, Unsigned::Accept),
             _ => see(Reader::finish(&reader)),
         }
     }

@@ -32,6 +32,11 @@ pub(crate) fn every() {
     see(Modules::download(&mut Unknown, any::<ModuleId>()));
     let (mut io, mut token, mut uri) = ([0; 2048], [0; 1536], [0; 1024]);
     let buffers = Buffers { io: part(&mut io), token: part(&mut token), uri: part(&mut uri) };
+    let mut memory = core::mem::MaybeUninit::uninit();
+    if any() {
+        see(Client::new_in(&mut memory, config(), buffers, Unknown));
+        return;
+    }
     let Ok(mut client) = Client::new(config(), buffers, Unknown) else { return };
     while any() {
         match any() {

@@ -59,6 +59,7 @@ fn provides() {
         match any() {
             0u8 => see(Provides::load(&mut provides, any(), any(), any())),
             1 => see(Provides::begin(&mut provides, any())),
+            2 if any() => Provides::reset(&mut provides),
             2 => Provides::forget_incoming(&mut provides),
             3 => see(Provides::push(&mut provides, any(), any())),
             4 => Provides::clear(&mut provides, any()),
@@ -76,8 +77,20 @@ fn provides() {
 
 fn checkpoint() -> Option<Checkpoint> {
     match Record::parse(any()) {
-        Ok(record) => Checkpoint::decode(&record),
-        Err(_) => Some(Checkpoint::factory(any())),
+        Ok(record) if any() => Checkpoint::decode(&record),
+        Ok(record) => {
+            let mut checkpoint = Checkpoint::blank();
+            if !Checkpoint::load(&mut checkpoint, &record) {
+                Checkpoint::reset(&mut checkpoint, any());
+            }
+            Some(checkpoint)
+        }
+        Err(_) if any() => Some(Checkpoint::factory(any())),
+        Err(_) => {
+            let mut checkpoint = Checkpoint::blank();
+            Checkpoint::name(&mut checkpoint, any());
+            Some(checkpoint)
+        }
     }
 }
 
