@@ -684,6 +684,11 @@ struct mender_update_module {
 	int32_t (*artifact_failure)(void *user);
 	/** The deployment is over, for better or worse. */
 	int32_t (*cleanup)(void *user);
+	/**
+	 * A download for this module begins: meta-data, then files. What an earlier one left is void. Returns 0, or anything else: the
+	 * deployment fails. May be NULL.
+	 */
+	int32_t (*download)(void *user);
 };
 
 /** What the client is at. */

@@ -265,4 +265,7 @@ pub struct MenderUpdateModule {
     pub artifact_failure: Option<unsafe extern "C" fn(user: *mut c_void) -> i32>,
     /// The deployment is over, for better or worse.
     pub cleanup: Option<unsafe extern "C" fn(user: *mut c_void) -> i32>,
+    /// A download for this module begins: meta-data, then files. What an earlier one left is void. Returns 0, or anything else: the
+    /// deployment fails. May be NULL.
+    pub download: Option<unsafe extern "C" fn(user: *mut c_void) -> i32>,
 }

@@ -23,6 +23,7 @@ static struct {
 	uint32_t written;
 	int32_t reboot;
 	int offers;
+	int downloads;
 } app;
 
 static int32_t state(void *user, const char *name)
@@ -58,6 +59,14 @@ static int32_t needs_reboot(void *user)
 {
 	CHECK(user == &app);
 	return app.reboot;
+}
+
+static int32_t download(void *user)
+{
+	CHECK(user == &app);
+	CHECK(app.meta_data[0] == '\0' && app.size == 0);
+	app.downloads++;
+	return app.fails != NULL && strcmp(app.fails, "download") == 0 ? -EIO : 0;
 }
 
 static int32_t meta_data(void *user, const uint8_t *data, uint32_t len)
@@ -120,6 +129,7 @@ static const struct mender_update_module module = {
 	.artifact_verify_rollback_reboot = verify_rollback_reboot,
 	.artifact_failure = failure,
 	.cleanup = cleanup,
+	.download = download,
 };
 
 static void update(const struct mender_update_module *by)
@@ -152,6 +162,7 @@ static void without_restart(void)
 	update(&module);
 	CHECK_TEXT(server.statuses, "downloading installing success");
 	CHECK_TEXT(app.trace, "install commit cleanup");
+	CHECK_INT(app.downloads, 1);
 	CHECK_TEXT(app.meta_data, "{\"level\":7}");
 	CHECK_INT(app.written, content_len);
 	CHECK(memcmp(app.file, content, content_len) == 0);
@@ -172,6 +183,7 @@ static void failing_states(void)
 {
 	static const char *const cases[][3] = {
 		/* what fails, what is run, what is reported */
+		{"download", "failure cleanup", "downloading failure"},
 		{"begin", "failure cleanup", "downloading failure"},
 		{"install", "install rollback failure cleanup", "downloading installing failure"},
 		{"commit", "install commit rollback failure cleanup", "downloading installing failure"},
@@ -180,7 +192,11 @@ static void failing_states(void)
 	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
 		app.fails = cases[n][0];
 		update(&module);
-		if (strcmp(app.fails, "begin") == 0) {
+		if (strcmp(app.fails, "download") == 0) {
+			CHECK_INT(app.downloads, 1);
+			CHECK_TEXT(app.meta_data, "");
+			CHECK(strstr(app.trace, "install") == NULL);
+		} else if (strcmp(app.fails, "begin") == 0) {
 			/* Whether a module that could not begin is cleaned up after is the state machine's affair. */
 			CHECK(strstr(app.trace, "install") == NULL);
 		} else {

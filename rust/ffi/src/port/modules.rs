@@ -47,6 +47,13 @@ impl Modules for Ports {
         self.module(id).is_ok_and(|module| module.artifact_rollback.is_some())
     }
 
+    fn download(&mut self, id: ModuleId) -> Result<()> {
+        let module = self.module(id)?;
+        let Some(download) = module.download else { return Ok(()) };
+        // SAFETY: the application's callback gets its own pointer.
+        done(unsafe { download(module.user) })
+    }
+
     fn meta_data(&mut self, id: ModuleId, piece: &[u8]) -> Result<()> {
         let module = self.module(id)?;
         let Some(meta_data) = module.meta_data else { return Ok(()) };
