@@ -8,9 +8,10 @@ use std::process::Command;
 use mender_capi::{Library, library, must, root, scratch};
 
 /// The archive's own object. The others are `compiler_builtins`, weak stand-ins for libgcc, which firmware leaves out.
-fn object() -> PathBuf {
+/// In a folder of each test's own, since tests run at the same time.
+fn object(kind: &str) -> PathBuf {
     let archive = library(Library::Release);
-    let folder = scratch().join("objects");
+    let folder = scratch().join(format!("objects{kind}"));
     std::fs::create_dir_all(&folder).expect("a folder");
     let members = must(Command::new("ar").arg("t").arg(archive)).stdout;
     let members = String::from_utf8(members).expect("names");
@@ -21,7 +22,7 @@ fn object() -> PathBuf {
 }
 
 fn symbols(kind: &str) -> BTreeSet<String> {
-    let listed = must(Command::new("nm").args(["-g", "-P", kind]).arg(object())).stdout;
+    let listed = must(Command::new("nm").args(["-g", "-P", kind]).arg(object(kind))).stdout;
     let text = String::from_utf8(listed).expect("names");
     text.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
 }
