@@ -34,6 +34,9 @@ fn tables() {
 
 fn texts() {
     see(text::text::<17>(any()));
+    let mut bounded = text::Text::<17>::new();
+    see(text::assign(&mut bounded, any()));
+    see(bounded.as_str());
     see(Decimal::as_str(&Decimal::new(any())));
     see(text::parse_decimal(any()));
     see(text::hex_digit(any()));
@@ -48,6 +51,8 @@ fn hashes() {
     while any() {
         Soft::update(&mut hash, any());
         see(Soft::finish(hash.clone()));
+        Soft::restart(&mut hash);
+        Hasher::restart(&mut hash);
     }
     see(base64::encode_group(any()));
     let mut decoder = Decoder::default();
@@ -72,6 +77,13 @@ fn pair_lists() {
         see((Pairs::len(&list), Pairs::is_empty(&list), Pairs::get(&list, any())));
     }
     pairs::iter(any()).for_each(see);
+    see(pairs::get(any(), any()));
+    let mut bytes = heapless::Vec::<u8, 99>::new();
+    while any() {
+        see(pairs::push(&mut bytes, any(), any(), any()).is_ok());
+        see(pairs::extend(&mut bytes, any(), any()));
+        see(bytes.as_slice());
+    }
 }
 
 fn json_texts() {

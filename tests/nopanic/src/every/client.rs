@@ -29,6 +29,7 @@ fn config() -> Config<'static> {
 
 pub(crate) fn every() {
     see(ResetCause::name(Unknown.reset_cause()));
+    see(Config::check(&config()));
     see(Modules::download(&mut Unknown, any::<ModuleId>()));
     let (mut io, mut token, mut uri) = ([0; 2048], [0; 1536], [0; 1024]);
     let buffers = Buffers { io: part(&mut io), token: part(&mut token), uri: part(&mut uri) };
