@@ -543,7 +543,7 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
     }
     let (status, mut retry_after_ms) = (call.status(), None);
     if let Some(error) = call.error {
-        cx.event(Event::CallFailed, error.number().into(), 0, call.what.name());
+        cx.call_failed(error, call.what.name());
         retry_after_ms = call.retry_after_ms;
     }
     let random = cx.ports.random();
@@ -602,7 +602,7 @@ fn checked<P: Platform>(
     };
     let action = machine.next(happened, now_ms, random);
     if let Some(error) = refused {
-        cx.event(Event::CallFailed, error.number().into(), 0, What::Check.name());
+        cx.call_failed(error, What::Check.name());
     } else if status == 204 {
         cx.event(Event::NothingOffered, 0, 0, "");
     }

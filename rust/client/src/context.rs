@@ -116,6 +116,14 @@ impl<'b, P: Platform> Context<'b, P> {
         self.failed(Event::PortFailed, error, errno, "")
     }
 
+    /// Logs that a call came to nothing and keeps why; where a port failed, that has been kept, with its number.
+    pub(crate) fn call_failed(&mut self, error: Error, name: &str) {
+        if self.last_error.is_none_or(|last| last.error != error) {
+            self.last_error = Some(LastError { error, errno: 0 });
+        }
+        self.event(Event::CallFailed, error.number().into(), 0, name);
+    }
+
     #[inline(never)]
     fn failed(&mut self, event: Event, error: Error, errno: Errno, text: &str) -> Error {
         self.last_error = Some(LastError { error, errno: errno.0 });
