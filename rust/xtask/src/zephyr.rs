@@ -68,6 +68,12 @@ const STEPS: &[Step] = &[
         tools: &[],
         run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&any_ca()]),
     },
+    Step {
+        name: "T4 samples/nucleo",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| zephyr.build("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()]),
+    },
     Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
     Step {
         name: "T4 foreign native_sim",
