@@ -370,6 +370,30 @@ mod tests {
     }
 
     #[test]
+    fn a_torn_operation_may_end_at_any_byte_and_what_must_be_whole_is_whole_or_not_there() {
+        for (count, done) in [(0, 0), (5, 5), (16, 16), (99, 16)] {
+            let tear = Tear::Bytes(count);
+            let mut flash = Flash::new(small());
+            flash.power.plan(Some(Cut { moment: Moment::Any, number: 1, tear }));
+            assert_eq!(flash.program(Area::Slot1, 0, &[0; 16]), Err(FlashError::PowerCut));
+            assert_eq!(flash.view(Area::Slot1).iter().filter(|byte| **byte == 0).count(), done);
+
+            let mut flash = Flash::new(small());
+            flash.power.plan(Some(Cut { moment: Moment::Any, number: 1, tear }));
+            let torn = flash.never_torn(|flash| flash.program(Area::Slot1, 0, &[0; 16]));
+            assert_eq!(torn, Err(FlashError::PowerCut));
+            assert!(flash.view(Area::Slot1).iter().all(|byte| *byte == ERASED));
+
+            let mut flash = Flash::new(small());
+            flash.program(Area::Slot1, 0, &[0; 1024]).unwrap();
+            flash.power.plan(Some(Cut { moment: Moment::Any, number: 1, tear }));
+            assert_eq!(flash.erase(Area::Slot1, 0), Err(FlashError::PowerCut));
+            let erased = flash.view(Area::Slot1)[..1024].iter().filter(|byte| **byte == ERASED).count();
+            assert_eq!(erased, count as usize);
+        }
+    }
+
+    #[test]
     fn an_erase_clears_its_page_and_no_other() {
         let mut flash = Flash::new(small());
         for page in 0..3 {

@@ -69,16 +69,18 @@ only if all of it did. Under a minute after the build.
 ";
 
 const POWERCUT_HELP: &str = "\
-cargo xtask powercut [--long] [--seeds N] | --replay RUN | --list
+cargo xtask powercut [--long] [--story NAME] [--seeds N] | --mutations | --replay RUN | --list
 
 Runs the client in a world of memory: a power cut at every flash operation, torn in several ways, on every flash geometry and in
 every mode of MCUboot; a second cut at every operation of the recovery; connections cut at every byte; random mixtures by seed. Flash
 and server are judged after each. Prints what was tried; for what went wrong, the command that replays it. A minute or two.
 
-  --long             every tear and every pair, and ten times as many seeds: some ten minutes
-  --seeds N          random mixtures (10000)
-  --replay RUN       one run again, with all that happened in it
-  --list             scenarios, and what can go wrong
+  --long        every tear and every pair, every byte in every mode, ten times as many seeds, then the mutations: an hour
+  --story NAME  one scenario
+  --seeds N     random mixtures (10000)
+  --mutations   breaks a copy of the client in one way after the other, and checks that each is found out
+  --replay RUN  one run again, with all that happened in it
+  --list        scenarios, and what can go wrong
 ";
 
 const BENCH_HELP: &str = "\

@@ -8,21 +8,37 @@ use crate::run::{cargo, output};
 
 const RUN: [&str; 7] = ["run", "-q", "--locked", "--profile", "powercut", "-p", "powercut"];
 
-/// Runs it where everybody can watch.
+/// Runs it where everybody can watch. In its long form the client is then broken on purpose, too.
 pub(crate) fn show(arguments: &[&str]) -> ExitCode {
-    match cargo(RUN.iter().chain(&["--"]).chain(arguments)).status() {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+    let mut runs = vec![arguments.to_vec()];
+    if arguments.contains(&"--long") {
+        runs.push(vec!["--mutations"]);
+    }
+    for arguments in runs {
+        match cargo(RUN.iter().chain(&["--"]).chain(&arguments)).status() {
+            Ok(status) if status.success() => {}
+            Ok(_) => return ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
         }
     }
+    ExitCode::SUCCESS
 }
 
 /// As a test; the last line says what was tried.
 pub(crate) fn check() -> Outcome {
-    let told = output(&mut cargo(RUN));
+    judged(&[])
+}
+
+/// As many mutations as begin within a minute.
+pub(crate) fn mutations() -> Outcome {
+    judged(&["--", "--mutations", "--seconds", "60"])
+}
+
+fn judged(arguments: &[&str]) -> Outcome {
+    let told = output(&mut cargo(RUN.iter().chain(arguments)));
     if told.ok {
         Outcome::passed(told.text.lines().last().unwrap_or_default())
     } else {

@@ -59,6 +59,7 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
         report.step("demo", demo::check);
         report.step("sigkill", demo::sigkill);
         report.step("powercut", powercut::check);
+        report.step("mutations", powercut::mutations);
         header::steps(&mut report, true);
         zephyr::steps(&mut report);
     }

@@ -25,6 +25,7 @@ mixtures of faults, and judges flash and server after each. The exit code is 0 o
   --fail-fast  ends at the first violation
   --threads N  how many runs at a time (2)
   --mutations  breaks a copy of the client in one way after the other, and checks that each is found out
+  --mutation TEXT ... those whose name has that text
   --seconds N  ... as many as begin in that time
   --replay     one run again, with all that happened in it
   --list       scenarios and faults
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
 fn arguments() -> Result<ExitCode, lexopt::Error> {
     let mut amount = Amount { long: false, seeds: 0, fail_fast: false, threads: 2, story: None };
     let mut seeds = None;
-    let (mut mutate, mut seconds) = (false, u64::MAX);
+    let (mut mutate, mut seconds) = (None, u64::MAX);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -69,7 +70,8 @@ fn arguments() -> Result<ExitCode, lexopt::Error> {
                 amount.story = Some(find(&name).ok_or(format!("{name:?} is no scenario; see --list"))?);
             }
             Long("threads") => amount.threads = parser.value()?.parse()?,
-            Long("mutations") => mutate = true,
+            Long("mutations") => mutate = Some(String::new()),
+            Long("mutation") => mutate = Some(parser.value()?.string()?),
             Long("seconds") => seconds = parser.value()?.parse()?,
             Long("replay") => return Ok(replay(&parser.value()?.string()?)),
             Long("list") => {
@@ -83,8 +85,8 @@ fn arguments() -> Result<ExitCode, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    if mutate {
-        return Ok(mutations(Duration::from_secs(seconds)));
+    if let Some(name) = mutate {
+        return Ok(mutations(&name, Duration::from_secs(seconds)));
     }
     amount.seeds = seeds.unwrap_or(if amount.long { 100_000 } else { 10_000 });
     let outcome = run(&amount);
@@ -92,9 +94,9 @@ fn arguments() -> Result<ExitCode, lexopt::Error> {
     Ok(if outcome.all.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn mutations(limit: Duration) -> ExitCode {
+fn mutations(name: &str, limit: Duration) -> ExitCode {
     let (mut caught, mut others) = (0, 0);
-    let ran = mutations::run(limit, |mutation, found| {
+    let ran = mutations::run(name, limit, |mutation, found| {
         let (word, what) = match found {
             Found::Caught(how) => ("caught", how.as_str()),
             Found::Survived => ("SURVIVED", ""),

@@ -42,6 +42,8 @@ pub struct Seen<'a> {
     pub cuts: u32,
     /// Something went wrong that may make a good update fail.
     pub excused: bool,
+    /// Records could not be written for a while: a module is not restarted into its old files without a record of that.
+    pub unwritable: bool,
 }
 
 /// A module's update that is cut so often is given up, and the name says so: the bound on restarts is for this.
@@ -87,10 +89,16 @@ pub fn watch(setup: &Setup, truth: &Truth, flash: &Flash) -> Result<(), Violatio
     Ok(())
 }
 
+impl Default for Truth {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Truth {
     /// What a device is that has just been made.
     #[must_use]
-    pub fn new(_setup: &Setup) -> Self {
+    pub const fn new() -> Self {
         Self { image: 0, release: 0, inconsistent: false, file: None, recorded: false, trial: 0 }
     }
 
@@ -207,7 +215,9 @@ impl Truth {
             }
         } else if inconsistent && no_way_back && runs == release {
             (self.image, self.release, self.inconsistent) = (release, release, true);
-        } else if inconsistent && (module_stays(payload) || is_module(payload) && seen.cuts >= CUTS_TOO_MANY)
+        } else if inconsistent
+            && (module_stays(payload)
+                || is_module(payload) && (seen.unwritable || seen.cuts >= CUTS_TOO_MANY))
         {
             (self.release, self.inconsistent) = (release, true);
             self.file.clone_from(&seen.shelf.current);

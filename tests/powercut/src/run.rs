@@ -183,11 +183,7 @@ impl std::fmt::Display for Outcome {
             writeln!(f)?;
         }
         for failed in self.all.failed.iter().take(20) {
-            writeln!(
-                f,
-                "VIOLATION {}\n  cargo run --profile powercut -p powercut -- --replay {}",
-                failed.what, failed.replay
-            )?;
+            writeln!(f, "VIOLATION {}\n  cargo xtask powercut --replay {}", failed.what, failed.replay)?;
         }
         let t = &self.all;
         let events: u32 = t.events.iter().map(|word| word.count_ones()).sum();

@@ -130,7 +130,7 @@ impl World {
             capture: false,
             captured: None,
             ends: Vec::new(),
-            truth: Truth::new(setup),
+            truth: Truth::new(),
             step: 0,
             deployment: None,
             boots: 0,
@@ -232,7 +232,9 @@ impl World {
             let link = self.link.borrow();
             let shelf = self.shelf.borrow();
             let cuts = self.cuts_hit;
-            let seen = oracle::Seen { flash, server: &link.server, shelf: &shelf, hits, cuts, excused };
+            let server = &link.server;
+            let unwritable = self.sick.iter().any(|fault| matches!(fault, BootFault::Writes(_)));
+            let seen = oracle::Seen { flash, server, shelf: &shelf, hits, cuts, excused, unwritable };
             let end = self.truth.judge(&self.setup, self.step, number, &seen)?;
             self.ends.push(end);
             (self.step, self.deployment) = (self.step + 1, None);
@@ -266,10 +268,22 @@ impl World {
         let flash = self.flash.as_ref().ok_or_else(|| Violation("no flash".to_owned()))?;
         let link = self.link.borrow();
         let shelf = self.shelf.borrow();
-        let seen =
-            oracle::Seen { flash, server: &link.server, shelf: &shelf, hits: 0, cuts: 0, excused: false };
+        let seen = oracle::Seen {
+            flash,
+            server: &link.server,
+            shelf: &shelf,
+            hits: 0,
+            cuts: 0,
+            excused: false,
+            unwritable: false,
+        };
         let end = self.truth.judge(&self.setup, self.setup.releases.len() - 2, number, &seen)?;
-        if end == End::Success { Ok(()) } else { Err(Violation(format!("the next update: {end:?}"))) }
+        let (server, name) = (&link.server, "artifact_name");
+        match end {
+            End::Success if server.inventory.get(name) == server.provides.get(name) => Ok(()),
+            End::Success => Err(Violation(format!("inventory: {:?}", server.inventory))),
+            End::Failure | End::Aborted => Err(Violation(format!("the next update: {end:?}"))),
+        }
     }
 
     /// Boots and polls until the server has heard the end of every deployment, and was asked for another one.
@@ -343,6 +357,9 @@ impl World {
                 break Ended::Reset;
             }
             oracle::watch(&self.setup, &self.truth, &ports.flash)?;
+            if let Some(complaint) = self.link.borrow().server.complaints.first() {
+                return Err(Violation(format!("the server complains: {complaint}")));
+            }
             if wait_ms > QUIET_MS && self.is_over() && client.snapshot().phase == Phase::Idle {
                 break Ended::Done;
             }
