@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// One way to be wrong.
 #[derive(Clone, Copy, Debug)]
@@ -319,9 +319,11 @@ fn mirror_into(from: &Path, to: &Path, keep_time: bool) -> io::Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(to, bytes)?;
+    // With its permissions: some of what cargo has built are programs.
+    fs::copy(from, to)?;
     // What cargo has built it knows by its time; a source is newer than what was built of the one before.
-    if keep_time { fs::File::options().write(true).open(to)?.set_modified(modified) } else { Ok(()) }
+    let at = if keep_time { modified } else { SystemTime::now() };
+    fs::File::options().write(true).open(to)?.set_modified(at)
 }
 
 #[cfg(test)]
