@@ -257,20 +257,25 @@ impl<H: Hasher> Download<H> {
         loop {
             match self.exchange.next(cx)? {
                 Came::Nothing => return Ok(0),
-                Came::Head => self.head(cx, call, checkpoint)?,
+                Came::Head => {
+                    self.head(cx, call, checkpoint)?;
+                    if !matches!(self.stage, Stage::Receive) {
+                        return Ok(0);
+                    }
+                }
                 Came::Body(len) => {
                     if !self.body(cx, checkpoint, len)? {
                         return Ok(0);
                     }
+                    if self.complete && self.exchange.reply.head().content_length.is_none() {
+                        // A body without a stated end is not waited for.
+                        return self.end(cx);
+                    }
+                    if cx.io.is_empty() && self.exchange.reply.is_in_body() {
+                        return Ok(0);
+                    }
                 }
                 Came::End => return self.end(cx),
-            }
-            if self.complete && self.exchange.reply.head().content_length.is_none() {
-                // A body without a stated end is not waited for.
-                return self.end(cx);
-            }
-            if self.stage != Stage::Receive || cx.io.is_empty() && self.exchange.reply.is_in_body() {
-                return Ok(0);
             }
         }
     }
@@ -390,24 +395,26 @@ impl<H: Hasher> Download<H> {
             let data = cx.io.data().get(..left).unwrap_or_default();
             let (mut used, piece) = self.reader.feed(data)?;
             let mut again = true;
-            let taken = match piece {
-                None => Ok(Taken::All),
+            match piece {
+                None => {}
                 Some(Piece::Payload { index, offset, data }) => {
-                    let taken = self.intake.payload(index, offset, data, &mut cx.ports);
-                    if let Ok(count) = taken {
-                        self.reader.take(data.get(..count).unwrap_or_default())?;
-                        used = count;
-                        again = count == data.len();
+                    match self.intake.payload(index, offset, data, &mut cx.ports) {
+                        Ok(count) => {
+                            self.reader.take(data.get(..count).unwrap_or_default())?;
+                            used = count;
+                            again = count == data.len();
+                        }
+                        Err(error) => return Err(self.refused(cx, error)),
                     }
-                    taken.map(|_| Taken::All)
                 }
-                Some(piece) => self.intake.piece(piece, cx.config.device_type, &mut cx.ports, checkpoint),
-            };
-            match taken {
-                Ok(Taken::All) => {}
-                Ok(Taken::Signature) => self.reader.signature(true)?,
-                Ok(Taken::End) => self.complete = true,
-                Err(error) => return Err(self.refused(cx, error)),
+                Some(piece) => {
+                    match self.intake.piece(piece, cx.config.device_type, &mut cx.ports, checkpoint) {
+                        Ok(Taken::All) => {}
+                        Ok(Taken::Signature) => self.reader.signature(true)?,
+                        Ok(Taken::End) => self.complete = true,
+                        Err(error) => return Err(self.refused(cx, error)),
+                    }
+                }
             }
             self.used(cx, used, true);
             left = left.saturating_sub(used);

@@ -52,6 +52,7 @@ impl Exchange {
     }
 
     /// Receives into the empty IO buffer, `room` bytes at the most.
+    #[inline(always)]
     pub(crate) fn receive<P: Platform>(
         &mut self,
         cx: &mut Context<'_, P>,
@@ -68,6 +69,7 @@ impl Exchange {
     }
 
     /// Reads on in what was received. What is not body is used up.
+    #[inline(always)]
     pub(crate) fn next<P>(&mut self, cx: &mut Context<'_, P>) -> Result<Came, Error> {
         // Nobody but the artifact store may send a device elsewhere.
         let location = if self.channel == Channel::Storage { &mut *cx.uri } else { &mut [] };
@@ -83,6 +85,7 @@ impl Exchange {
     }
 
     /// So many bytes of the body were used.
+    #[inline(always)]
     pub(crate) fn take<P>(&mut self, cx: &mut Context<'_, P>, len: usize) {
         cx.io.consume(len);
         self.reply.take(len);
