@@ -98,9 +98,11 @@ def main():
     make_neighbour(neighbour)
 
     base = Path(os.environ["ZEPHYR_BASE"])
-    source = ["-S", base / "share/sysbuild", f"-DAPP_DIR={app}"] if args.sysbuild else ["-S", app]
+    # With sysbuild, -DSNIPPET would reach MCUboot, too.
+    source = (["-S", base / "share/sysbuild", f"-DAPP_DIR={app}", "-Dforeign_SNIPPET=mender-mcu"] if args.sysbuild
+              else ["-S", app, "-DSNIPPET=mender-mcu"])
     text = run(["cmake", "-GNinja", "-B", build, f"-DBOARD={args.board}", *source,
-                f"-DEXTRA_ZEPHYR_MODULES={REPOSITORY};{neighbour}", "-DSNIPPET=mender-mcu", *options])
+                f"-DEXTRA_ZEPHYR_MODULES={REPOSITORY};{neighbour}", *options])
     text += run(["ninja", "-C", build])
     found = warnings(text)
     if found:
