@@ -4,10 +4,20 @@
 #include "peer.h"
 #include "server.h"
 
+/* Emulators have neither an address nor a number of their own. */
+static int32_t identity(void *user, struct mender_pairs *pairs)
+{
+	ARG_UNUSED(user);
+	return mender_pairs_add(pairs, "serial", "1");
+}
+
+static const struct mender_callbacks callbacks = {.identity = identity};
+
 void device_begin(void)
 {
 	static struct mender_config config = {
 		.device_type = "test-device",
+		.callbacks = &callbacks,
 		.allow_http = true,
 		.first_check_max_ms = 1,
 	};
