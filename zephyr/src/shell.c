@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shell commands. They run in the shell's thread and use the C API alone, as any other thread may. */
+/* gmtime_r() */
+#undef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #include <mender_mcu.h>
 #include <time.h>
 #include <zephyr/kernel.h>
