@@ -2,7 +2,7 @@
 /* What must be configured otherwise, said while the image is built. */
 #include <zephyr/kernel.h>
 
-#define SNIPPET "build with the snippet (west build -S mender-mcu), or set "
+#define SNIPPET "build with the snippet mender-mcu (west build -S mender-mcu; with sysbuild see docs/building.md), or set "
 
 #define IS_SET(text) (sizeof(text) > 1)
 
