@@ -23,6 +23,9 @@ struct Step {
     run: fn(&Zephyr) -> Outcome,
 }
 
+/// Assembly of Zephyr (IA-32) and of libgcc (Arm) does not say whether its stack is executable; a distribution's linker warns of that.
+const NO_NOTE: &[&str] = &["--force-toolchain", "-x=EXTRA_LDFLAGS=-Wl,--no-warn-execstack"];
+
 const QEMU_X86: (&str, &str) = ("qemu-system-i386", "apt install qemu-system-x86");
 
 const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-artifact");
@@ -211,8 +214,7 @@ impl Zephyr {
                 let prefix = gcc.with_file_name("i686-linux-gnu-").into_os_string();
                 let env =
                     vec![("ZEPHYR_TOOLCHAIN_VARIANT", "cross-compile".into()), ("CROSS_COMPILE", prefix)];
-                // Zephyr's assembly does not say whether its stack is executable; a distribution's linker warns of that.
-                (env, &["--force-toolchain", "-x=EXTRA_LDFLAGS=-Wl,--no-warn-execstack"])
+                (env, NO_NOTE)
             }
             Chip::Arm => {
                 let gcc = find("arm-none-eabi-gcc").ok_or(format!("no arm-none-eabi-gcc {sdk}"))?;
@@ -221,7 +223,7 @@ impl Zephyr {
                     ("ZEPHYR_TOOLCHAIN_VARIANT", "gnuarmemb".into()),
                     ("GNUARMEMB_TOOLCHAIN_PATH", path),
                 ];
-                (env, &["--force-toolchain"])
+                (env, NO_NOTE)
             }
         };
         Ok(Self { base, env, options })
