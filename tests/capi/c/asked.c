@@ -29,21 +29,6 @@ static void begin(void)
 	CHECK_INT(mender_client_activate(), 0);
 }
 
-/* Runs until nothing is left to do, through every restart. */
-static void run(void)
-{
-	for (int boots = 0; boots < 5; boots++) {
-		platform_run(60000);
-		if (!platform.reboot_asked) {
-			return;
-		}
-		CHECK_INT(mender_client_exit(), 0);
-		platform_reset();
-		begin();
-	}
-	CHECK(!"an end of the restarts");
-}
-
 /* The server has the artifact for a device that was factory-new a moment ago. */
 static void offer(void)
 {
@@ -157,7 +142,7 @@ static void abort_of_a_download(void)
 	}
 	CHECK_INT(status_now().can_abort, 1);
 	CHECK_INT(mender_client_abort(), 0);
-	run();
+	platform_run_through(begin);
 	CHECK_TEXT(server.statuses, "downloading failure");
 	CHECK(strstr(server.log, mender_error_text(MENDER_E_ABORTED_HERE)) != NULL);
 	CHECK_INT(status_now().deployment_error, MENDER_E_ABORTED_HERE);
@@ -168,7 +153,7 @@ static void abort_of_a_download(void)
 	/* The same artifact may come again. */
 	offer();
 	CHECK_INT(mender_client_check_now(), 0);
-	run();
+	platform_run_through(begin);
 	CHECK_TEXT(status_now().artifact_name, "release-2");
 	end();
 }
@@ -187,7 +172,7 @@ static void abort_on_trial(void)
 	CHECK_INT(mender_client_confirm(), MENDER_E_IN_DEPLOYMENT);
 	CHECK(!platform.confirmed);
 	CHECK_INT(mender_client_abort(), 0);
-	run();
+	platform_run_through(begin);
 	CHECK_TEXT(server.statuses, "downloading installing rebooting failure");
 	CHECK(memcmp(platform.running_hash, image_hash, sizeof(image_hash)) != 0);
 	CHECK_TEXT(status_now().artifact_name, "release-1");
@@ -199,7 +184,7 @@ static void brake(void)
 	offer();
 	self_test_answer = -EIO;
 	begin();
-	run();
+	platform_run_through(begin);
 	CHECK_INT(status_now().deployment_error, MENDER_E_SELF_TEST);
 	/* It asked for the restart itself: nothing to wonder about. */
 	CHECK(strstr(server.log, "reset cause") == NULL);
@@ -208,7 +193,7 @@ static void brake(void)
 	CHECK_INT(mender_client_exit(), 0);
 	offer();
 	begin();
-	run();
+	platform_run_through(begin);
 	CHECK_INT(status_now().deployment_error, MENDER_E_REVERTED_BEFORE);
 	CHECK_TEXT(status_now().artifact_name, "release-1");
 	read_log();
@@ -216,7 +201,7 @@ static void brake(void)
 	/* Somebody has the image tried again. */
 	CHECK_INT(mender_client_retry(), 0);
 	offer();
-	run();
+	platform_run_through(begin);
 	CHECK_TEXT(status_now().artifact_name, "release-2");
 	CHECK(memcmp(platform.running_hash, image_hash, sizeof(image_hash)) == 0);
 	end();
@@ -234,7 +219,7 @@ static void reset_cause(int32_t cause, const char *word)
 	platform_reset();
 	platform.reset_cause = cause;
 	begin();
-	run();
+	platform_run_through(begin);
 	CHECK_INT(status_now().deployment_error, MENDER_E_REVERTED);
 	CHECK((strstr(server.log, "old image runs again, reset cause: ") != NULL) == (word != NULL));
 	CHECK(word == NULL || strstr(server.log, word) != NULL);

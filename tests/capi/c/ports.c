@@ -97,6 +97,20 @@ void platform_run(uint32_t ms)
 	CHECK(!"quiet at last");
 }
 
+void platform_run_through(void (*begin)(void))
+{
+	for (int boots = 0; boots < 5; boots++) {
+		platform_run(60000);
+		if (!platform.reboot_asked) {
+			return;
+		}
+		CHECK_INT(mender_client_exit(), 0);
+		platform_reset();
+		begin();
+	}
+	CHECK(!"an end of the restarts");
+}
+
 /* ---- system */
 
 void mender_port_defaults(struct mender_config *config)

@@ -71,5 +71,7 @@ void platform_lend_buffers(void);
 void platform_reset(void);
 /* Polls until the client wants to wait for longer than `ms`, or the restart is asked for. */
 void platform_run(uint32_t ms);
+/* Runs until nothing is left to do, through every restart; after each, `begin` starts the client. */
+void platform_run_through(void (*begin)(void));
 
 #endif

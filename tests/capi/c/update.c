@@ -105,16 +105,7 @@ static void run(void)
 	memcpy(platform.other_hash, image_hash, sizeof(image_hash));
 	app.refuse_stage = -1;
 	begin();
-	for (int boots = 0; boots < 5; boots++) {
-		platform_run(60000);
-		if (!platform.reboot_asked) {
-			return;
-		}
-		CHECK_INT(mender_client_exit(), 0);
-		platform_reset();
-		begin();
-	}
-	CHECK(!"an end of the restarts");
+	platform_run_through(begin);
 }
 
 static void end(void)

@@ -151,10 +151,7 @@ fn c89b_power_that_goes_after_any_operation_of_a_good_update() {
     both(&bench);
 }
 
-#[test]
-fn c89c_power_that_goes_at_any_operation_of_a_bad_update() {
-    let tear = |number| [Tear::Nothing, Tear::Half, Tear::Bits(number), Tear::All][(number % 4) as usize];
-    let (hits, bench) = sweep(Behaviour::FailsSelfTest, tear, 1);
+fn always_falls_back(hits: u32, bench: &Bench) {
     assert!(hits > 100, "{hits}");
     assert!(
         bench.outcomes.keys().all(|(told, runs)| told == "failure" && runs == "1.0.0"),
@@ -164,15 +161,17 @@ fn c89c_power_that_goes_at_any_operation_of_a_bad_update() {
 }
 
 #[test]
+fn c89c_power_that_goes_at_any_operation_of_a_bad_update() {
+    let tear = |number| [Tear::Nothing, Tear::Half, Tear::Bits(number), Tear::All][(number % 4) as usize];
+    let (hits, bench) = sweep(Behaviour::FailsSelfTest, tear, 1);
+    always_falls_back(hits, &bench);
+}
+
+#[test]
 fn c89d_power_that_goes_at_any_operation_of_an_update_that_hangs() {
     let tear = |number| [Tear::Half, Tear::Bits(number), Tear::All, Tear::Nothing][(number % 4) as usize];
     let (hits, bench) = sweep(Behaviour::Hangs, tear, 2);
-    assert!(hits > 100, "{hits}");
-    assert!(
-        bench.outcomes.keys().all(|(told, runs)| told == "failure" && runs == "1.0.0"),
-        "{:?}",
-        bench.outcomes
-    );
+    always_falls_back(hits, &bench);
 }
 
 #[test]

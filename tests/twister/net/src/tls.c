@@ -5,26 +5,12 @@
 
 #include "fixtures.h"
 #include "peer.h"
+#include "stream.h"
 
 #define API     MENDER_CHANNEL_API
 #define STORAGE MENDER_CHANNEL_STORAGE
-#define LEN     60000
 
 PEER_DEFINE(peer);
-
-static uint8_t buf[4096];
-
-static uint8_t pattern(uint32_t offset)
-{
-	return (offset * 2654435761U) >> 13;
-}
-
-static void fill(uint8_t *to, uint32_t offset, uint32_t len)
-{
-	for (uint32_t i = 0; i < len; i++) {
-		to[i] = pattern(offset + i);
-	}
-}
 
 static void *setup(void)
 {
@@ -40,20 +26,6 @@ static void after(void *fixture)
 	peer_stop(&peer);
 }
 
-static int32_t receive(int32_t channel, uint32_t size)
-{
-	const int64_t end = k_uptime_get() + 20 * MSEC_PER_SEC;
-	int32_t got;
-
-	do {
-		got = mender_port_transport_receive(channel, buf, size);
-		if (got == MENDER_AGAIN) {
-			mender_port_clock_wait(1000);
-		}
-	} while (got == MENDER_AGAIN && k_uptime_get() < end);
-	return got;
-}
-
 /* It fails within the time that Kconfig sets for connecting, TCP and handshake together, and leaves nothing open. */
 static void assert_not_opened(int32_t channel, const char *host)
 {
@@ -62,26 +34,16 @@ static void assert_not_opened(int32_t channel, const char *host)
 
 	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);
 	zassert_true(k_uptime_get() - begun < 2 * CONFIG_NET_SOCKETS_CONNECT_TIMEOUT + 1000, "it took too long");
-	zassert_equal(mender_port_transport_send(channel, buf, 1), -ENOTCONN);
-}
-
-static void echo(struct peer *self, int socket)
-{
-	uint8_t bytes[256];
-	uint32_t len;
-
-	do {
-		len = peer_read(self, socket, bytes, sizeof(bytes));
-	} while (len > 0 && peer_send(socket, bytes, len));
+	zassert_equal(mender_port_transport_send(channel, stream_buf, 1), -ENOTCONN);
 }
 
 ZTEST(tls, test_a_server_with_the_right_chain_and_name_is_talked_to)
 {
-	peer_start(&peer, AF_INET, TAG_API, echo);
+	peer_start(&peer, AF_INET, TAG_API, stream_echo);
 	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
 	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"hello", 5), 5);
-	zassert_equal(receive(API, sizeof(buf)), 5);
-	zassert_mem_equal(buf, "hello", 5);
+	zassert_equal(stream_receive(API, sizeof(stream_buf)), 5);
+	zassert_mem_equal(stream_buf, "hello", 5);
 }
 
 ZTEST(tls, test_an_authority_that_is_not_trusted_is_refused)
@@ -159,85 +121,26 @@ ZTEST(tls, test_a_peer_that_hangs_up_in_the_handshake_is_an_error)
 	assert_not_opened(API, "localhost");
 }
 
-static void send_pattern(struct peer *self, int socket)
-{
-	uint8_t bytes[3000];
-
-	for (uint32_t offset = 0; offset < LEN; offset += sizeof(bytes)) {
-		fill(bytes, offset, sizeof(bytes));
-		if (!peer_send(socket, bytes, sizeof(bytes))) {
-			return;
-		}
-	}
-	ARG_UNUSED(self);
-}
-
 ZTEST(tls, test_records_are_delivered_whole_through_small_buffers)
 {
-	uint32_t offset = 0;
-	int32_t got;
-
-	peer_start(&peer, AF_INET, TAG_API, send_pattern);
+	peer_start(&peer, AF_INET, TAG_API, stream_send_pattern);
 	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
 	const int64_t begun = k_uptime_get();
 
-	while ((got = receive(API, 333)) > 0) {
-		for (int32_t i = 0; i < got; i++) {
-			zassert_equal(buf[i], pattern(offset + i), "at %u", offset + i);
-		}
-		offset += got;
-	}
-	zassert_equal(got, 0, "%d", got);
-	zassert_equal(offset, LEN);
+	stream_receive_all(API, 333);
 	/* What is decrypted already does not show on the socket: nobody may wait for it. */
 	zassert_true(k_uptime_get() - begun < 10000, "%u ms", (uint32_t)(k_uptime_get() - begun));
 }
 
-static void read_late(struct peer *self, int socket)
-{
-	uint8_t bytes[500];
-	uint32_t offset = 0;
-	uint32_t len;
-
-	k_sem_take(&self->go, K_SECONDS(30));
-	while ((len = peer_read(self, socket, bytes, sizeof(bytes))) > 0) {
-		for (uint32_t i = 0; i < len; i++) {
-			zassert_equal(bytes[i], pattern(offset + i), "at %u", offset + i);
-		}
-		offset += len;
-	}
-}
-
 ZTEST(tls, test_what_a_full_window_holds_back_is_sent_once_and_in_order)
 {
-	uint32_t offset = 0;
-	uint32_t refused = 0;
-
-	peer_start(&peer, AF_INET, TAG_API, read_late);
+	peer_start(&peer, AF_INET, TAG_API, stream_read_late);
 	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
-	while (offset < LEN) {
-		const uint32_t len = MIN(700, LEN - offset);
-
-		fill(buf, offset, len);
-		const int32_t sent = mender_port_transport_send(API, buf, len);
-
-		zassert_true(sent >= 0 || sent == MENDER_AGAIN, "%d", sent);
-		if (sent <= 0) {
-			refused++;
-			if (refused == 3) {
-				k_sem_give(&peer.go);
-			}
-			zassert_true(refused < 2000);
-			mender_port_clock_wait(50);
-		} else {
-			offset += sent;
-		}
-	}
-	zassert_true(refused >= 3, "the peer's window is larger than the test");
-	for (int i = 0; i < 200 && peer.received < LEN; i++) {
+	stream_send_all(API, 700, &peer);
+	for (int i = 0; i < 200 && peer.received < STREAM_LEN; i++) {
 		k_msleep(50);
 	}
-	zassert_equal(peer.received, LEN);
+	zassert_equal(peer.received, STREAM_LEN);
 }
 
 ZTEST_SUITE(tls, NULL, setup, NULL, after, NULL);

@@ -5,26 +5,12 @@
 #include <zephyr/ztest.h>
 
 #include "peer.h"
+#include "stream.h"
 
 #define API MENDER_CHANNEL_API
-#define LEN 30000
 
 PEER_DEFINE(peer);
 PEER_DEFINE(other);
-
-static uint8_t buf[4096];
-
-static uint8_t pattern(uint32_t offset)
-{
-	return (offset * 2654435761U) >> 13;
-}
-
-static void fill(uint8_t *to, uint32_t offset, uint32_t len)
-{
-	for (uint32_t i = 0; i < len; i++) {
-		to[i] = pattern(offset + i);
-	}
-}
 
 static void *setup(void)
 {
@@ -42,45 +28,20 @@ static void after(void *fixture)
 	peer_stop(&other);
 }
 
-/* As the client waits between two looks. Returns what receive says in the end. */
-static int32_t receive(int32_t channel, uint32_t size)
-{
-	const int64_t end = k_uptime_get() + 20 * MSEC_PER_SEC;
-	int32_t got;
-
-	do {
-		got = mender_port_transport_receive(channel, buf, size);
-		if (got == MENDER_AGAIN) {
-			mender_port_clock_wait(1000);
-		}
-	} while (got == MENDER_AGAIN && k_uptime_get() < end);
-	return got;
-}
-
 static void open_v4(void)
 {
 	zassert_ok(mender_port_transport_open(API, "127.0.0.1", peer.port, false));
-}
-
-static void echo(struct peer *self, int socket)
-{
-	uint8_t bytes[256];
-	uint32_t len;
-
-	do {
-		len = peer_read(self, socket, bytes, sizeof(bytes));
-	} while (len > 0 && peer_send(socket, bytes, len));
 }
 
 ZTEST(transport, test_what_is_sent_arrives_and_what_comes_back_is_received)
 {
 	static const uint8_t hello[] = "hello";
 
-	peer_start(&peer, AF_INET, 0, echo);
+	peer_start(&peer, AF_INET, 0, stream_echo);
 	open_v4();
 	zassert_equal(mender_port_transport_send(API, hello, 5), 5);
-	zassert_equal(receive(API, sizeof(buf)), 5);
-	zassert_mem_equal(buf, hello, 5);
+	zassert_equal(stream_receive(API, sizeof(stream_buf)), 5);
+	zassert_mem_equal(stream_buf, hello, 5);
 }
 
 ZTEST(transport, test_nothing_yet_is_said_at_once)
@@ -89,52 +50,23 @@ ZTEST(transport, test_nothing_yet_is_said_at_once)
 	open_v4();
 	const int64_t begun = k_uptime_get();
 
-	zassert_equal(mender_port_transport_receive(API, buf, sizeof(buf)), MENDER_AGAIN);
+	zassert_equal(mender_port_transport_receive(API, stream_buf, sizeof(stream_buf)), MENDER_AGAIN);
 	zassert_true(k_uptime_get() - begun < 20);
-}
-
-static void send_pattern(struct peer *self, int socket)
-{
-	uint8_t bytes[1000];
-
-	for (uint32_t offset = 0; offset < LEN; offset += sizeof(bytes)) {
-		fill(bytes, offset, sizeof(bytes));
-		if (!peer_send(socket, bytes, sizeof(bytes))) {
-			return;
-		}
-	}
-	ARG_UNUSED(self);
 }
 
 ZTEST(transport, test_all_that_was_sent_is_delivered_before_the_end_is_said)
 {
-	uint32_t offset = 0;
-	int32_t got;
-
-	peer_start(&peer, AF_INET, 0, send_pattern);
+	peer_start(&peer, AF_INET, 0, stream_send_pattern);
 	open_v4();
 	/* Time for the peer to send and to close. */
 	k_msleep(200);
-	for (;;) {
-		got = receive(API, 333);
-		if (got <= 0) {
-			break;
-		}
-		for (int32_t i = 0; i < got; i++) {
-			zassert_equal(buf[i], pattern(offset + i), "at %u", offset + i);
-		}
-		offset += got;
-	}
-	zassert_equal(got, 0, "%d", got);
-	zassert_equal(offset, LEN);
-	zassert_equal(receive(API, 333), 0, "the end stays the end");
+	stream_receive_all(API, 333);
+	zassert_equal(stream_receive(API, 333), 0, "the end stays the end");
 }
 
 static void drip(struct peer *self, int socket)
 {
-	for (uint32_t i = 0; i < 20; i++) {
-		const uint8_t byte = pattern(i);
-
+	for (uint8_t byte = 0; byte < 20; byte++) {
 		k_msleep(300);
 		if (!peer_send(socket, &byte, 1)) {
 			return;
@@ -150,62 +82,24 @@ ZTEST(transport, test_a_wait_ends_as_soon_as_a_slow_peer_sends)
 	for (uint32_t i = 0; i < 20; i++) {
 		const int64_t begun = k_uptime_get();
 
-		zassert_equal(mender_port_transport_receive(API, buf, sizeof(buf)), MENDER_AGAIN);
+		zassert_equal(mender_port_transport_receive(API, stream_buf, sizeof(stream_buf)), MENDER_AGAIN);
 		mender_port_clock_wait(5000);
-		zassert_equal(mender_port_transport_receive(API, buf, sizeof(buf)), 1);
-		zassert_equal(buf[0], pattern(i));
+		zassert_equal(mender_port_transport_receive(API, stream_buf, sizeof(stream_buf)), 1);
+		zassert_equal(stream_buf[0], i);
 		zassert_true(k_uptime_get() - begun < 1000);
-	}
-}
-
-static void read_late(struct peer *self, int socket)
-{
-	uint8_t bytes[500];
-	uint32_t offset = 0;
-	uint32_t len;
-
-	k_sem_take(&self->go, K_SECONDS(30));
-	while ((len = peer_read(self, socket, bytes, sizeof(bytes))) > 0) {
-		for (uint32_t i = 0; i < len; i++) {
-			zassert_equal(bytes[i], pattern(offset + i), "at %u", offset + i);
-		}
-		offset += len;
 	}
 }
 
 ZTEST(transport, test_sending_to_a_peer_that_does_not_read_does_not_block_and_loses_nothing)
 {
-	uint32_t offset = 0;
-	uint32_t refused = 0;
-
-	peer_start(&peer, AF_INET, 0, read_late);
+	peer_start(&peer, AF_INET, 0, stream_read_late);
 	open_v4();
-	while (offset < LEN) {
-		const uint32_t len = MIN(1000, LEN - offset);
-		const int64_t begun = k_uptime_get();
-
-		fill(buf, offset, len);
-		const int32_t sent = mender_port_transport_send(API, buf, len);
-
-		zassert_true(k_uptime_get() - begun < 100, "it blocked");
-		zassert_true(sent >= 0 || sent == MENDER_AGAIN, "%d", sent);
-		if (sent <= 0) {
-			refused++;
-			if (refused == 3) {
-				k_sem_give(&peer.go);
-			}
-			zassert_true(refused < 1000);
-			mender_port_clock_wait(50);
-		} else {
-			offset += sent;
-		}
-	}
-	zassert_true(refused >= 3, "the peer's window is larger than the test");
+	stream_send_all(API, 1000, &peer);
 	mender_port_transport_close(API);
-	for (int i = 0; i < 100 && peer.received < LEN; i++) {
+	for (int i = 0; i < 100 && peer.received < STREAM_LEN; i++) {
 		k_msleep(50);
 	}
-	zassert_equal(peer.received, LEN);
+	zassert_equal(peer.received, STREAM_LEN);
 }
 
 ZTEST(transport, test_a_refused_connection_is_an_error)
@@ -214,8 +108,8 @@ ZTEST(transport, test_a_refused_connection_is_an_error)
 
 	zassert_true(mender_port_transport_open(API, "127.0.0.1", 9, false) < 0);
 	zassert_true(k_uptime_get() - begun <= CONFIG_NET_SOCKETS_CONNECT_TIMEOUT + 500);
-	zassert_equal(mender_port_transport_send(API, buf, 1), -ENOTCONN);
-	zassert_equal(mender_port_transport_receive(API, buf, 1), -ENOTCONN);
+	zassert_equal(mender_port_transport_send(API, stream_buf, 1), -ENOTCONN);
+	zassert_equal(mender_port_transport_receive(API, stream_buf, 1), -ENOTCONN);
 }
 
 ZTEST(transport, test_a_name_that_does_not_exist_is_an_error)
@@ -238,16 +132,16 @@ ZTEST(transport, test_each_address_of_a_name_is_tried)
 
 ZTEST(transport, test_an_ipv6_address_comes_without_brackets)
 {
-	peer_start(&peer, AF_INET6, 0, echo);
+	peer_start(&peer, AF_INET6, 0, stream_echo);
 	zassert_ok(mender_port_transport_open(API, "::1", peer.port, false));
 	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"6", 1), 1);
-	zassert_equal(receive(API, sizeof(buf)), 1);
+	zassert_equal(stream_receive(API, sizeof(stream_buf)), 1);
 }
 
 ZTEST(transport, test_another_open_closes_what_was_open_on_the_channel)
 {
 	peer_start(&peer, AF_INET, 0, NULL);
-	peer_start(&other, AF_INET, 0, echo);
+	peer_start(&other, AF_INET, 0, stream_echo);
 	open_v4();
 	zassert_ok(mender_port_transport_open(API, "127.0.0.1", other.port, false));
 	/* The first peer takes the next one only when the connection is over. */
@@ -255,30 +149,30 @@ ZTEST(transport, test_another_open_closes_what_was_open_on_the_channel)
 	k_msleep(500);
 	zassert_equal(peer.connections, 2);
 	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"x", 1), 1);
-	zassert_equal(receive(API, 1), 1);
+	zassert_equal(stream_receive(API, 1), 1);
 }
 
 ZTEST(transport, test_channels_do_not_mix)
 {
-	peer_start(&peer, AF_INET, 0, echo);
-	peer_start(&other, AF_INET, 0, echo);
+	peer_start(&peer, AF_INET, 0, stream_echo);
+	peer_start(&other, AF_INET, 0, stream_echo);
 	open_v4();
 	zassert_ok(mender_port_transport_open(MENDER_CHANNEL_STORAGE, "127.0.0.1", other.port, false));
 	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"api", 3), 3);
 	zassert_equal(mender_port_transport_send(MENDER_CHANNEL_STORAGE, (const uint8_t *)"store", 5), 5);
-	zassert_equal(receive(MENDER_CHANNEL_STORAGE, sizeof(buf)), 5);
-	zassert_mem_equal(buf, "store", 5);
+	zassert_equal(stream_receive(MENDER_CHANNEL_STORAGE, sizeof(stream_buf)), 5);
+	zassert_mem_equal(stream_buf, "store", 5);
 	mender_port_transport_close(MENDER_CHANNEL_STORAGE);
-	zassert_equal(receive(API, sizeof(buf)), 3);
-	zassert_mem_equal(buf, "api", 3);
+	zassert_equal(stream_receive(API, sizeof(stream_buf)), 3);
+	zassert_mem_equal(stream_buf, "api", 3);
 }
 
 ZTEST(transport, test_a_channel_that_does_not_exist_is_refused)
 {
 	zassert_true(mender_port_transport_open(-1, "127.0.0.1", 80, false) < 0);
 	zassert_true(mender_port_transport_open(3, "127.0.0.1", 80, false) < 0);
-	zassert_true(mender_port_transport_send(3, buf, 1) < 0);
-	zassert_true(mender_port_transport_receive(-1, buf, 1) < 0);
+	zassert_true(mender_port_transport_send(3, stream_buf, 1) < 0);
+	zassert_true(mender_port_transport_receive(-1, stream_buf, 1) < 0);
 	mender_port_transport_close(3);
 }
 
@@ -297,10 +191,10 @@ ZTEST(transport, test_a_peer_that_goes_away_is_noticed_by_both_directions)
 	peer_start(&peer, AF_INET, 0, cut);
 	open_v4();
 	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"xyz", 3), 3);
-	rc = receive(API, sizeof(buf));
+	rc = stream_receive(API, sizeof(stream_buf));
 	zassert_true(rc == 0 || (rc < 0 && rc != MENDER_AGAIN), "%d", rc);
 	for (int i = 0; i < 100 && (rc >= 0 || rc == MENDER_AGAIN); i++) {
-		rc = mender_port_transport_send(API, buf, 100);
+		rc = mender_port_transport_send(API, stream_buf, 100);
 		k_msleep(50);
 	}
 	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);
@@ -310,7 +204,7 @@ ZTEST(transport, test_without_tls_https_is_refused_and_not_a_byte_leaves)
 {
 	peer_start(&peer, AF_INET, 0, NULL);
 	zassert_equal(mender_port_transport_open(API, "127.0.0.1", peer.port, true), -EPROTONOSUPPORT);
-	zassert_equal(mender_port_transport_send(API, buf, 1), -ENOTCONN);
+	zassert_equal(mender_port_transport_send(API, stream_buf, 1), -ENOTCONN);
 	k_msleep(500);
 	zassert_equal(peer.connections, 0);
 	zassert_equal(peer.received, 0);
