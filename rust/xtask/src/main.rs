@@ -9,6 +9,7 @@ mod elf;
 mod header;
 mod nopanic;
 mod powercut;
+mod qemu;
 mod report;
 mod run;
 mod size;
@@ -32,6 +33,7 @@ cargo xtask <command>
   size [VARIANT…]   flash and RAM that the client adds to an application, beside its budget
   nopanic           proves that the firmware crates have no reachable panic and no heap
   zephyr            the tests on Zephyr alone
+  qemu              updates and power cuts of firmware under MCUboot itself, in QEMU
   mutants           breaks the Zephyr ports on purpose; their suites must notice
   catalogue         which test covers which entry of the catalogue of hostile input
   docs [--check]    writes docs/errors.md and docs/events.md
@@ -113,6 +115,18 @@ The workspace is that of ZEPHYR_BASE, else the west workspace this repository is
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
 ";
 
+const QEMU_HELP: &str = "\
+cargo xtask qemu [--long] [OPTION...]
+
+Builds MCUboot in each of its modes and the application of tests/qemu for mps2/an385, and runs them in QEMU against mender-server over
+TLS: good and bad updates, resets, a link that goes down, power cuts at chosen flash operations of the client, the settings and
+MCUboot. Both slots are compared with what they must hold. Some minutes; needs Zephyr 4.3 with MCUboot, a compiler for Arm and
+qemu-system-arm.
+
+  --long   over 200 power cuts
+  OPTION   of tests/qemu/qemu.py, such as --mode offset --only good
+";
+
 const SIZE_HELP: &str = "\
 cargo xtask size [VARIANT...]
 cargo xtask size --skeleton FOLDER
@@ -163,6 +177,7 @@ fn main() -> ExitCode {
         "size" => SIZE_HELP,
         "nopanic" => NOPANIC_HELP,
         "zephyr" => ZEPHYR_HELP,
+        "qemu" => QEMU_HELP,
         "mutants" => MUTANTS_HELP,
         "catalogue" => CATALOGUE_HELP,
         "docs" => DOCS_HELP,
@@ -187,7 +202,7 @@ fn main() -> ExitCode {
             None => print_or_fail(bench::table()),
         },
         ("nopanic", []) => steps(|report| nopanic::steps(report, false)),
-        ("size", words) => match (zephyr::arm(), words) {
+        ("size", words) => match (zephyr::arm(&[]), words) {
             (Ok(zephyr), ["--skeleton", folder]) => print_or_fail(size::skeleton::table(&zephyr, folder)),
             (Ok(zephyr), names) => print_and_judge(size::table(&zephyr, names)),
             (Err(missing), _) => {
@@ -196,6 +211,7 @@ fn main() -> ExitCode {
             }
         },
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
+        ("qemu", options) => qemu::show(options),
         ("mutants", []) => {
             let mut report = Report::default();
             zephyr::mutants(&mut report);

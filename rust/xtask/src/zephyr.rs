@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::qemu;
 use crate::report::{Outcome, Report};
 use crate::run::{Output, cargo, clean, find, output, root, target_dir};
 use crate::size;
@@ -59,6 +60,7 @@ const STEPS: &[Step] = &[
         tools: &[QEMU_X86],
         run: |zephyr| twister(zephyr, "qemu_x86/atom", SUITES),
     },
+    Step { name: "T3 MCUboot in QEMU", chip: Chip::Arm, tools: qemu::TOOLS, run: qemu::check },
     Step {
         name: "T4 configurations",
         chip: Chip::Arm,
@@ -102,7 +104,6 @@ pub(crate) fn steps(report: &mut Report) {
         Ok(base) => base,
         Err(why) => return report.skip("T1, T2, T3, T4", &why),
     };
-    report.skip("T3", "there is no test yet that runs MCUboot itself");
     for step in STEPS {
         match Zephyr::new(&base, step.chip).and_then(|zephyr| present(step.tools).map(|()| zephyr)) {
             Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
@@ -124,10 +125,10 @@ pub(crate) fn mutants(report: &mut Report) {
     }
 }
 
-/// A workspace and a compiler for Arm, or what is missing.
-pub(crate) fn arm() -> Result<Zephyr, String> {
+/// A workspace and a compiler for Arm, or what is missing of them and of the tools.
+pub(crate) fn arm(tools: &[(&str, &str)]) -> Result<Zephyr, String> {
     let zephyr = base().and_then(|base| Zephyr::new(&base, Chip::Arm))?;
-    present(&[]).map(|()| zephyr)
+    present(tools).map(|()| zephyr)
 }
 
 fn present(tools: &[(&str, &str)]) -> Result<(), String> {
@@ -284,7 +285,7 @@ fn any_ca() -> String {
 }
 
 /// A script and its options. What it counts are its lines that begin with `ok `.
-fn script(name: &str, paths: &[(&str, PathBuf)]) -> Output {
+pub(crate) fn script(name: &str, paths: &[(&str, PathBuf)]) -> Output {
     let mut command = clean("python3");
     command.arg(name);
     for (name, path) in paths {
@@ -293,7 +294,7 @@ fn script(name: &str, paths: &[(&str, PathBuf)]) -> Output {
     output(&mut command)
 }
 
-fn counted(ran: Output, what: &str) -> Outcome {
+pub(crate) fn counted(ran: Output, what: &str) -> Outcome {
     let count = ran.text.lines().filter(|line| line.starts_with("ok ")).count();
     match u32::try_from(count) {
         Ok(count) if ran.ok && count > 0 => Outcome::Passed { count, note: format!("{count} {what}") },
@@ -302,7 +303,7 @@ fn counted(ran: Output, what: &str) -> Outcome {
 }
 
 /// The host programs that scripts use.
-fn programs() -> Result<[PathBuf; 3], String> {
+pub(crate) fn programs() -> Result<[PathBuf; 3], String> {
     let names = ["mender-server", "mender-testkit", "mender-device"];
     let built = output(cargo(["build", "--locked", "-q"]).args(names.iter().flat_map(|name| ["-p", name])));
     let program = |name| target_dir().join("debug").join(name);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* samples/ota with a watchdog, and images from version 2 on that a test can make fail in several ways. */
+#include <cut_flash.h>
+#include <errno.h>
+#include <mender_mcu.h>
+#include <stdio.h>
+#include <zephyr/drivers/watchdog.h>
+#include <zephyr/fatal.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
+#include <zephyr/storage/flash_map.h>
+#include <zephyr/sys/reboot.h>
+#include <zephyr/sys/util.h>
+
+#include "shift.h"
+
+LOG_MODULE_REGISTER(app, LOG_LEVEL_INF);
+
+/* The client waits no longer than this, for the watchdog's sake. */
+#define SLEEP_MAX_MS 1000
+
+/* MCUboot's image header: the major version. */
+#define VERSION_AT 20
+
+/* tests/qemu/machine.py has the same numbers. */
+enum trial {
+	TRIAL_GOOD,
+	TRIAL_SELF_TEST_FAILS,
+	TRIAL_HANGS,
+	TRIAL_FAULTS,
+};
+
+/* Moves everything that is linked after it. */
+static __noinline void shift(void)
+{
+	__asm__ volatile("b 1f\n\t.skip %c0\n\t1:" : : "i"(SHIFT));
+}
+
+static uint32_t version(void)
+{
+	return *(const uint8_t *)(CONFIG_FLASH_BASE_ADDRESS + FIXED_PARTITION_OFFSET(slot0_partition) + VERSION_AT);
+}
+
+static bool is_trial(enum trial kind)
+{
+	return version() > 1 && CUT_CONTROL->trial == kind;
+}
+
+static int32_t self_test(void *user)
+{
+	ARG_UNUSED(user);
+	return is_trial(TRIAL_SELF_TEST_FAILS) ? -EIO : 0;
+}
+
+static void inventory(void *user, struct mender_pairs *pairs)
+{
+	char text[12];
+
+	ARG_UNUSED(user);
+	snprintf(text, sizeof(text), "%u", version());
+	mender_pairs_add(pairs, "version", text);
+}
+
+/* As every product should: else a fault would stop the device until somebody comes. */
+void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *esf)
+{
+	ARG_UNUSED(esf);
+	LOG_ERR("fatal error %u: restart", reason);
+	sys_reboot(SYS_REBOOT_COLD);
+}
+
+static int start(void)
+{
+	static const struct mender_callbacks callbacks = {.self_test = self_test, .inventory = inventory};
+	static char url[sizeof("https://10.0.2.2:65535")];
+	const struct mender_config config = {
+		.server_url = url,
+		.callbacks = &callbacks,
+		.commit_deadline_ms = CUT_CONTROL->commit_deadline_ms,
+	};
+	int32_t rc;
+
+	snprintf(url, sizeof(url), "https://10.0.2.2:%u", CUT_CONTROL->port);
+	rc = mender_client_init(&config);
+	return rc != 0 ? rc : mender_client_activate();
+}
+
+int main(void)
+{
+	static const struct device *const watchdog = DEVICE_DT_GET(DT_ALIAS(watchdog0));
+	const struct wdt_timeout_cfg timeout = {
+		.window = {.max = CUT_CONTROL->watchdog_ms},
+		.flags = WDT_FLAG_RESET_SOC,
+	};
+	int channel = wdt_install_timeout(watchdog, &timeout);
+	int rc = channel < 0 ? channel : wdt_setup(watchdog, 0);
+
+	CUT_CONTROL->version = version();
+	CUT_CONTROL->starts = CUT_CONTROL->starts + 1;
+	LOG_INF("version %u, watchdog %d", version(), rc);
+	if (is_trial(TRIAL_HANGS)) {
+		for (;;) {
+		}
+	}
+	if (is_trial(TRIAL_FAULTS)) {
+		*(volatile uint32_t *)0xFFFFFFF0 = 0;
+	}
+	shift();
+	rc = start();
+	if (rc != 0) {
+		LOG_ERR("the client does not start: %s", mender_error_text(rc));
+		return 0;
+	}
+	for (;;) {
+		mender_client_wait(MIN(mender_client_poll(), SLEEP_MAX_MS));
+		(void)wdt_feed(watchdog, channel);
+	}
+}

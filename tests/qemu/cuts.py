@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Power cuts: a run without one says which flash operations there are, further runs lose the power in one of them."""
+
+import collections
+
+import machine
+from device import Device
+from machine import TEARS
+from updates import Failed, expect
+
+# A run from one of these moments, until the power fails in an operation; then to the end without another cut.
+KNOWN, ARMED, REVERT = "known", "armed", "revert"
+PHASES = {KNOWN: ("download", "record", "arming"), ARMED: ("swap", "record", "confirm"), REVERT: ("revert", "record")}
+# Of each phase, how many cuts are made; the others are spread over all of the phase.
+FEW = {"download": 1, "record": 1, "arming": 1, "swap": 2, "confirm": 1, "revert": 1}
+MANY = {"download": 6, "record": 9, "arming": 6, "swap": 34, "confirm": 3, "revert": 16}
+
+Cut = collections.namedtuple("Cut", "moment number tear phase")
+
+
+class Reference:
+    """One update from beginning to end, and one that is reverted, with a snapshot of each moment."""
+
+    def __init__(self, given, build, folder, port, known):
+        self.snapshots = {KNOWN: known}
+        self.operations = {}
+        self.first_part(given, build, folder, port)
+        self.second_part(given, build, folder, port)
+        self.reverted(given, build, folder, port)
+
+    def take(self, device, moment):
+        memory = device.memory
+        self.operations[moment] = [memory.phase(number) for number in range(1, memory.get("count") + 1)]
+
+    def first_part(self, given, build, folder, port):
+        device = Device(given, build, folder / f"{build.mode}-first-part", port, self.snapshots[KNOWN])
+        try:
+            device.offer(2)
+            device.start(reboots=False).until_end("the restart into the new image")
+            self.take(device, KNOWN)
+            self.snapshots[ARMED] = device.snapshot(f"{build.mode}-armed")
+        finally:
+            device.close()
+
+    def second_part(self, given, build, folder, port):
+        device = Device(given, build, folder / f"{build.mode}-second-part", port, self.snapshots[ARMED])
+        try:
+            device.start()
+            device.ends(2, "success")
+            self.take(device, ARMED)
+        finally:
+            device.close()
+
+    def reverted(self, given, build, folder, port):
+        device = Device(given, build, folder / f"{build.mode}-revert-part", port, self.snapshots[ARMED])
+        try:
+            device.memory.set(trial=machine.FAULTS)
+            device.start(reboots=False).until_end("the restart of the new image")
+            self.snapshots[REVERT] = device.snapshot(f"{build.mode}-revert")
+        finally:
+            device.close()
+        device = Device(given, build, folder / f"{build.mode}-reverted", port, self.snapshots[REVERT])
+        try:
+            device.start()
+            device.ends(2, "failure")
+            self.take(device, REVERT)
+            self.operations[REVERT] = [each.replace("swap", "revert") for each in self.operations[REVERT]]
+        finally:
+            device.close()
+
+    def cuts(self, counts):
+        """Cuts spread over each phase, with the tears by turns."""
+        chosen = []
+        for moment, phases in PHASES.items():
+            for phase in phases:
+                numbers = [at for at, each in enumerate(self.operations[moment], 1) if each == phase]
+                pairs = [(number, tear) for number in numbers for tear in TEARS]
+                count = min(counts[phase], len(pairs))
+                for n in range(count):
+                    # The middle of each share; with few of them that is neither the first nor the last.
+                    number, tear = pairs[(2 * n + 1) * len(pairs) // (2 * count)]
+                    if count < len(numbers):
+                        tear = TEARS[(n + number) % len(TEARS)]
+                    chosen.append(Cut(moment, number, tear, phase))
+        return chosen
+
+
+def name(mode, cut):
+    return f"cut-{mode}-{cut.moment}-{cut.number}-{cut.tear}"
+
+
+def fails(device, cut):
+    """The power fails in that operation."""
+    memory = device.memory
+    memory.set(cut_at=cut.number, tear=TEARS.index(cut.tear))
+    if cut.moment == KNOWN:
+        device.offer(2)
+    device.start().until_end("the power to fail")
+    expect(memory.get("was_cut") == 1, "QEMU ended without a power cut")
+    phase = memory.phase(memory.get("count"))
+    memory.set(cut_at=0, was_cut=0, version=0)
+    return phase.replace("swap", "revert") if cut.moment == REVERT else phase
+
+
+def comes_back(device, cut, further):
+    """One of the two images runs whole, the other is what it must be, and the server hears the truth once."""
+    device.start()
+    told = device.ends(2)
+    swapped = cut.moment != KNOWN or told == "success"
+    version = 2 if told == "success" else 1
+    device.holds(version, (3 - version) if swapped else None)
+    expect(told == "failure" or cut.moment != REVERT, "an image that faults was a success")
+    if further:
+        device.updates_next(version)
+    return told
+
+
+def story(cut, further):
+    """What is run for one cut."""
+
+    def run(device):
+        phase = fails(device, cut)
+        told = comes_back(device, cut, further)
+        next_one = "; the next update works" if further else ""
+        return phase, f"{phase}, {cut.tear} of it done: {told}, and that is true{next_one}"
+
+    return run
+
+
+def known_device(given, build, folder, port):
+    """A device with version 1 that its server knows, and artifacts on the server."""
+    device = Device(given, build, folder / f"{build.mode}-first", port)
+    try:
+        device.memory.put(machine.SLOT0, build.images[1])
+        device.start()
+        known = lambda: any(each["inventory_at"] for each in device.server.list("devices"))
+        device.machine.until(known, "the inventory")
+        for version in (2, 3):
+            device.upload(version)
+        return device.snapshot(f"{build.mode}-known")
+    except Failed as failure:
+        raise Failed(f"{failure}\n{device.said()}") from failure
+    finally:
+        device.close()
