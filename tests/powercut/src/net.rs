@@ -37,6 +37,8 @@ pub struct Link {
     pub pieces: Option<Random>,
     clock: Clock,
     down_until_ms: u64,
+    /// A request that is still on its way, and the host it was sent to.
+    overtaken: Option<(&'static str, Vec<u8>)>,
     streams: [Option<Stream>; 3],
 }
 
@@ -63,6 +65,7 @@ impl Link {
             pieces: None,
             clock,
             down_until_ms: 0,
+            overtaken: None,
             streams: [const { None }; 3],
         }
     }
@@ -75,6 +78,7 @@ impl Link {
             faults: self.faults.clone(),
             pieces: self.pieces.clone(),
             down_until_ms: self.down_until_ms,
+            overtaken: self.overtaken.clone(),
             hits: self.hits,
             sent: self.sent,
             received: self.received,
@@ -175,7 +179,17 @@ impl Link {
             if self.strikes(|fault| *fault == NetFault::Twice(number)) {
                 self.server.answer(host, &request);
             }
+            if self.strikes(|fault| *fault == NetFault::Overtaken(number)) {
+                self.overtaken = Some((host, request));
+                self.stream(channel)?.broken = true;
+                return Ok(());
+            }
             let reply = self.server.answer(host, &request);
+            if let Some((host, request)) = self.overtaken.take() {
+                self.server.unheard = true;
+                self.server.answer(host, &request);
+                self.server.unheard = false;
+            }
             let lost = self.strikes(|fault| *fault == NetFault::LoseReply(number));
             let late = self.strikes(|fault| *fault == NetFault::Late(number));
             let stream = self.stream(channel)?;

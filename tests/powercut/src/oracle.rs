@@ -174,7 +174,7 @@ impl Truth {
         if SwapType::None != mcuboot::swap_type_in(flash, setup.mode) || !bootloader::is_confirmed(flash) {
             return wrong("another image would run after a reset".to_owned());
         }
-        let heard_in_time = deployment.first_refused().is_some_and(|report| report != "success");
+        let heard_in_time = deployment.first_refused.as_ref().is_some_and(|report| report != "success");
         self.settle(setup, release, end, heard_in_time, seen)?;
         Ok(end)
     }

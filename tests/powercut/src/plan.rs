@@ -16,6 +16,8 @@ pub enum NetFault {
     Twice(u64),
     /// The reply to this request comes when the client has given it up.
     Late(u64),
+    /// The connection breaks, and this request reaches the server all the same, after the next one.
+    Overtaken(u64),
     /// The server goes down at this request, for a minute and a half.
     Restart(u64),
     /// All tokens are void from this request on.
@@ -26,8 +28,15 @@ pub enum NetFault {
 
 impl NetFault {
     /// Those that strike at a request.
-    pub const AT_REQUESTS: [fn(u64) -> Self; 6] =
-        [Self::LoseReply, Self::Twice, Self::Late, Self::Restart, Self::Expire, Self::Jump];
+    pub const AT_REQUESTS: [fn(u64) -> Self; 7] = [
+        Self::LoseReply,
+        Self::Twice,
+        Self::Late,
+        Self::Overtaken,
+        Self::Restart,
+        Self::Expire,
+        Self::Jump,
+    ];
 
     const fn letter(self) -> (char, u64) {
         match self {
@@ -36,6 +45,7 @@ impl NetFault {
             Self::LoseReply(n) => ('l', n),
             Self::Twice(n) => ('d', n),
             Self::Late(n) => ('t', n),
+            Self::Overtaken(n) => ('o', n),
             Self::Restart(n) => ('x', n),
             Self::Expire(n) => ('e', n),
             Self::Jump(n) => ('j', n),
@@ -99,6 +109,7 @@ impl Fault {
                     'l' => NetFault::LoseReply(number),
                     'd' => NetFault::Twice(number),
                     't' => NetFault::Late(number),
+                    'o' => NetFault::Overtaken(number),
                     'x' => NetFault::Restart(number),
                     'e' => NetFault::Expire(number),
                     'j' => NetFault::Jump(number),

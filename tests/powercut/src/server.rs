@@ -50,6 +50,8 @@ pub struct Deployment {
     pub abort_at_report: Option<usize>,
     /// Logs that came.
     pub logs: u32,
+    /// The first report of which the device heard that the deployment was aborted.
+    pub first_refused: Option<String>,
     provides: Option<Provides>,
 }
 
@@ -65,12 +67,6 @@ impl Deployment {
     pub fn finals(&self) -> Vec<&str> {
         let taken = |(status, reply): &&(String, u16)| *reply == 204 && FINAL.contains(&status.as_str());
         self.reports.iter().filter(taken).map(|(status, _)| status.as_str()).collect()
-    }
-
-    /// The first report that was refused because the deployment was aborted.
-    #[must_use]
-    pub fn first_refused(&self) -> Option<&str> {
-        self.reports.iter().find(|(_, reply)| *reply == 409).map(|(status, _)| status.as_str())
     }
 }
 
@@ -95,6 +91,8 @@ pub struct Server {
     pub quiet_checks: u32,
     /// Requests for a part of an artifact.
     pub ranges: u32,
+    /// Nobody waits for the replies any more.
+    pub unheard: bool,
     public_key: Option<[u8; 65]>,
     identity: Option<String>,
     tokens: u32,
@@ -349,6 +347,9 @@ impl Server {
             deployment.status.clone_from(&status);
         }
         let reply = if refused { 409 } else { 204 };
+        if refused && !self.unheard {
+            deployment.first_refused.get_or_insert_with(|| status.clone());
+        }
         deployment.reports.push((status.clone(), reply));
         (status, if refused { Answer::error(409, "Deployment aborted") } else { Answer::empty(204) })
     }
