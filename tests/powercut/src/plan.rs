@@ -28,15 +28,8 @@ pub enum NetFault {
 
 impl NetFault {
     /// Those that strike at a request.
-    pub const AT_REQUESTS: [fn(u64) -> Self; 7] = [
-        Self::LoseReply,
-        Self::Twice,
-        Self::Late,
-        Self::Overtaken,
-        Self::Restart,
-        Self::Expire,
-        Self::Jump,
-    ];
+    pub const AT_REQUESTS: [fn(u64) -> Self; 7] =
+        [Self::LoseReply, Self::Twice, Self::Late, Self::Overtaken, Self::Restart, Self::Expire, Self::Jump];
 
     const fn letter(self) -> (char, u64) {
         match self {
