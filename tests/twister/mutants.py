@@ -42,6 +42,15 @@ MUTANTS = [
     ("log", "port_log.c", 'LOG_WRN("%s", line);', 'LOG_INF("%s", line);'),
     ("log", "port_log.c", 'LOG_ERR("%s", line);', 'LOG_ERR("an error");'),
     ("log", "port_log.c", "text, text_len) < 0", "text, text_len + 1) < 0"),
+    ("network", "network.c", "!net_if_is_up(iface)", "false"),
+    ("network", "network.c", "address->addr_state == NET_ADDR_PREFERRED || address->addr_state == NET_ADDR_DEPRECATED", "true"),
+    ("network", "network.c", "!net_ipv4_is_addr_loopback((struct in_addr *)&address->in_addr)", "true"),
+    ("network", "network.c", "!net_ipv4_is_ll_addr(&address->in_addr)", "true"),
+    ("network", "network.c", "!net_ipv6_is_addr_loopback((struct in6_addr *)&address->in6_addr)", "true"),
+    ("network", "network.c", "!net_ipv6_is_ll_addr(&address->in6_addr)", "true"),
+    ("network", "network.c", "dns_resolve_get_default()->state == DNS_RESOLVE_CONTEXT_ACTIVE", "true"),
+    ("network", "network.c", "error != ENOENT", "true"),
+    ("network", "port_transport.c", "if (network_reaches(AF_INET)) {", "if (true) {"),
     ("slot", "port_slot.c", "state = -EINVAL;\n\tif (!boot_is_img_confirmed()) {\n\t\t/*", "state = -EINVAL;\n\tif (false) {\n\t\t/*"),
     ("slot", "port_slot.c", "size > bytes", "false"),
     ("slot", "port_slot.c", "size += 3 * align * DIV_ROUND_UP(area->fa_size, page_size);", ";"),
@@ -68,8 +77,13 @@ MUTANTS = [
     ("transport", "port_transport.c", "if (tls && !IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS)) {", "if (false) {"),
     ("tls", "port_transport.c", "rc = tls_configure(socket, channel, host);", "rc = tls_configure(socket, MENDER_CHANNEL_API, host);"),
     ("tls", "port_transport.c", "tls ? IPPROTO_TLS_1_2 : IPPROTO_TCP", "tls && false ? IPPROTO_TLS_1_2 : IPPROTO_TCP"),
+    ("tls", "tls.c", "tags[count] = (storage ? STORAGE_TAG : API_TAG) + count;", "tags[count] = storage ? STORAGE_TAG : API_TAG;"),
+    ("tls", "tls.c", "tags[count++] = CLIENT_TAG;", ";"),
+    ("tls", "tls.c", "channel != MENDER_CHANNEL_STORAGE && (CLIENT_COUNT", "(CLIENT_COUNT"),
+    ("tls", "port_clock.c", "now.tv_sec >= START_OF_2024", "true"),
     ("tls", "tls.c", "TLS_PEER_VERIFY_REQUIRED", "TLS_PEER_VERIFY_NONE"),
     ("tls", "tls.c", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host, strlen(host) + 1) != 0", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, NULL, 0) != 0"),
+    ("api", "port_transport.c", 'return wait_for("a network");', "return -ENETDOWN;"),
     ("api", "port_defaults.c", ".artifact_name = CONFIG_MENDER_MCU_ARTIFACT_NAME", '.artifact_name = "another"'),
     ("update", "port_system.c", "address->len != 6", "true"),
     ("update", "port_defaults.c", ".device_type = CONFIG_MENDER_MCU_DEVICE_TYPE", '.device_type = "another"'),
@@ -77,7 +91,7 @@ MUTANTS = [
     ("update", "port_crypto.c", "return status == PSA_SUCCESS ? 1 : status;\n}\n\nuint32_t", "return 0;\n}\n\nuint32_t"),
 ]
 SUITES = {
-    "port": ("boot", "clock", "crypto", "log", "slot", "store", "thread", "transport"),
+    "port": ("boot", "clock", "crypto", "log", "network", "slot", "store", "thread", "transport"),
     "net": ("api", "tls", "update"),
 }
 

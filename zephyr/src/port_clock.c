@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <mender_port.h>
+#include <time.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/clock.h>
 

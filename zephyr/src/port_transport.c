@@ -61,7 +61,19 @@ static int connect_to(const struct zsock_addrinfo *address, int32_t channel, con
 	return socket;
 }
 
-/* A socket that is connected to one of the host's addresses of a family, or -errno. */
+/* Said once, until something else is the matter. NULL: nothing is waited for any more. */
+static int32_t wait_for(const char *what)
+{
+	static const char *said;
+
+	if (what != NULL && what != said) {
+		LOG_INF("waiting for %s", what);
+	}
+	said = what;
+	return MENDER_AGAIN;
+}
+
+/* A socket that is connected to one of the host's addresses of a family, or -errno. MENDER_AGAIN: nobody can be asked for them. */
 static int connect_by(sa_family_t family, int32_t channel, const char *host, uint16_t port, bool tls)
 {
 	const struct zsock_addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
@@ -71,6 +83,10 @@ static int connect_by(sa_family_t family, int32_t channel, const char *host, uin
 
 	snprintf(service, sizeof(service), "%u", port);
 	rc = zsock_getaddrinfo(host, service, &hints, &addresses);
+	if (rc == DNS_EAI_SYSTEM && !network_has_dns_server(errno)) {
+		return wait_for("a DNS server");
+	}
+	wait_for(NULL);
 	if (rc != 0) {
 		/* Its numbers are its own. */
 		LOG_WRN("no address of %s: getaddrinfo says %d", host, rc);
@@ -98,7 +114,8 @@ static sa_family_t family_of(const char *host)
 static int connect_to_host(int32_t channel, const char *host, uint16_t port, bool tls)
 {
 	const sa_family_t only = family_of(host);
-	int rc = -EHOSTUNREACH;
+	int rc = MENDER_AGAIN;
+	int last;
 
 	if (only != AF_UNSPEC || IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD)) {
 		/* An offloading driver has a resolver of its own; that of native_sim takes no family but this. */
@@ -109,26 +126,11 @@ static int connect_to_host(int32_t channel, const char *host, uint16_t port, boo
 		rc = connect_by(AF_INET, channel, host, port, tls);
 	}
 	if (rc < 0 && network_reaches(AF_INET6)) {
-		rc = connect_by(AF_INET6, channel, host, port, tls);
+		last = connect_by(AF_INET6, channel, host, port, tls);
+		/* What was tried and failed is not to be tried again at once. */
+		rc = last == MENDER_AGAIN ? rc : last;
 	}
 	return rc;
-}
-
-static bool must_wait(bool tls)
-{
-	static bool said;
-	const char *what = NULL;
-
-	if (!network_reaches(AF_INET) && !network_reaches(AF_INET6)) {
-		what = "a network";
-	} else if (tls && IS_ENABLED(CONFIG_MENDER_MCU_TRUSTED_CLOCK) && mender_port_clock_unix_ms() == 0) {
-		what = "the clock to be set";
-	}
-	if (what != NULL && !said) {
-		LOG_INF("waiting for %s", what);
-	}
-	said = what != NULL;
-	return said;
 }
 
 int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t port, bool tls)
@@ -143,8 +145,11 @@ int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t p
 	if (tls && !IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS)) {
 		return -EPROTONOSUPPORT;
 	}
-	if (must_wait(tls)) {
-		return MENDER_AGAIN;
+	if (!network_reaches(AF_INET) && !network_reaches(AF_INET6)) {
+		return wait_for("a network");
+	}
+	if (tls && IS_ENABLED(CONFIG_MENDER_MCU_TRUSTED_CLOCK) && mender_port_clock_unix_ms() == 0) {
+		return wait_for("the clock to be set");
 	}
 	rc = connect_to_host(channel, host, port, tls);
 	if (rc >= 0) {

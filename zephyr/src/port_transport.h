@@ -15,10 +15,19 @@ bool transport_wait(uint32_t ms);
 #ifdef CONFIG_MENDER_MCU_WAIT_FOR_NETWORK
 /** Some interface is up and has an address of that family (`AF_INET`, `AF_INET6`) that reaches beyond its link. */
 bool network_reaches(int family);
+
+/** False: Zephyr's resolver said `error` of a name because there is no server that it could ask. */
+bool network_has_dns_server(int error);
 #else
 static inline bool network_reaches(int family)
 {
 	return family == AF_INET ? IS_ENABLED(CONFIG_NET_IPV4) : IS_ENABLED(CONFIG_NET_IPV6);
+}
+
+static inline bool network_has_dns_server(int error)
+{
+	ARG_UNUSED(error);
+	return true;
 }
 #endif
 

@@ -15,6 +15,8 @@ struct peer {
 	uint16_t port;
 	/** Credential tag of its certificate and key; 0: plain TCP. */
 	int tag;
+	/** Credential tag of the authority that it wants a client's certificate of; 0: it does not ask for one. */
+	int client_tag;
 	/** Talks on a connection until it is over; the peer closes it. NULL: takes what comes until the other end is through. */
 	void (*serve)(struct peer *peer, int socket);
 	/** Given by the test when the peer may go on. */
@@ -41,8 +43,15 @@ struct peer {
 /** Gives the loopback interface addresses that look as if they reached beyond it, as the transport wants to see. */
 void peer_network_up(void);
 
+/** Takes them away. What listens goes on to. */
+void peer_network_down(void);
+
 /** Listens; connections are served until peer_stop(). `tag` as in the structure. */
 void peer_start(struct peer *peer, int family, int tag, void (*serve)(struct peer *peer, int socket));
+
+/** As peer_start(), and the client must show a certificate of the authority under `client_tag`. */
+void peer_start_mutual(struct peer *peer, int tag, int client_tag);
+
 void peer_stop(struct peer *peer);
 
 /** Reads up to `size` bytes as soon as there are some. 0: the other end is through, or the peer is stopped. */

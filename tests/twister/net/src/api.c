@@ -114,6 +114,32 @@ ZTEST(api, test_a_server_that_is_not_there_costs_time_and_nothing_else)
 	zassert_equal(mender_client_last_error(), MENDER_E_CONNECT, "%d", mender_client_last_error());
 }
 
+/* Polls until somebody has connected, for at most so long. */
+static bool connects_within(uint32_t ms)
+{
+	const int64_t end = k_uptime_get() + ms;
+
+	while (server.connections == 0 && k_uptime_get() < end) {
+		mender_client_wait(MIN(mender_client_poll(), 1000));
+	}
+	return server.connections > 0;
+}
+
+ZTEST(api, test_without_a_network_the_client_waits_and_counts_no_failure)
+{
+	const struct mender_config config = {.server_url = url, .first_check_max_ms = 1};
+
+	peer_start(&server, AF_INET, TAG_API, NULL);
+	snprintf(url, sizeof(url), "https://localhost:%u", server.port);
+	peer_network_down();
+	zassert_ok(mender_client_init(&config));
+	zassert_ok(mender_client_activate());
+	zassert_false(connects_within(5000));
+	zassert_equal(mender_client_last_error(), 0, "%d", mender_client_last_error());
+	peer_network_up();
+	zassert_true(connects_within(5000), "%d", mender_client_last_error());
+}
+
 static void ask(struct k_timer *timer)
 {
 	ARG_UNUSED(timer);
@@ -163,4 +189,4 @@ ZTEST(api, test_an_exit_from_a_callback_is_done_when_the_poll_returns)
 	zassert_ok(mender_client_init(NULL));
 }
 
-ZTEST_SUITE(api, NULL, setup, NULL, after, NULL);
+ZTEST_SUITE(api, NULL, setup, fixtures_before, after, NULL);

@@ -151,4 +151,4 @@ ZTEST(peers, test_a_server_that_hangs_up_instead_of_answering_is_an_error)
 	zassert_true(error == MENDER_E_HTTP_CLOSED || error == MENDER_E_CLOSED || error == MENDER_E_RECEIVE, "%d", error);
 }
 
-ZTEST_SUITE(peers, NULL, setup, NULL, after, NULL);
+ZTEST_SUITE(peers, NULL, setup, fixtures_before, after, NULL);

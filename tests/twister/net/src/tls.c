@@ -73,6 +73,82 @@ ZTEST(tls, test_api_and_store_have_authorities_of_their_own)
 	assert_not_opened(STORAGE, "localhost");
 }
 
+ZTEST(tls, test_a_server_of_any_authority_that_is_named_is_talked_to)
+{
+	peer_start(&peer, AF_INET, TAG_API_2, NULL);
+	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
+	mender_port_transport_close(API);
+	assert_not_opened(STORAGE, "localhost");
+}
+
+/* Both must be in the certificate (RFC 6125). */
+ZTEST(tls, test_an_address_instead_of_a_name_is_verified_too)
+{
+	peer_start(&peer, AF_INET, TAG_API, NULL);
+	zassert_ok(mender_port_transport_open(API, "127.0.0.1", peer.port, true));
+	mender_port_transport_close(API);
+	peer_stop(&peer);
+	peer_start(&peer, AF_INET, TAG_API_2, NULL);
+	assert_not_opened(API, "127.0.0.1");
+}
+
+ZTEST(tls, test_ipv6_is_talked_to_by_name_and_by_address)
+{
+	peer_start(&peer, AF_INET6, TAG_API, stream_echo);
+	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
+	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"six", 3), 3);
+	zassert_equal(stream_receive(API, sizeof(stream_buf)), 3);
+	zassert_ok(mender_port_transport_open(API, "::1", peer.port, true));
+	mender_port_transport_close(API);
+	peer_stop(&peer);
+	peer_start(&peer, AF_INET6, TAG_API_2, NULL);
+	assert_not_opened(API, "::1");
+}
+
+ZTEST(tls, test_a_certificate_that_has_expired_is_refused)
+{
+	peer_start(&peer, AF_INET, TAG_API, NULL);
+	/* In the year 2160; they are made for a hundred years. */
+	fixtures_set_clock(6000000000);
+	assert_not_opened(API, "localhost");
+	zassert_equal(peer.received, 0);
+	fixtures_set_clock(GOOD_DAY);
+	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
+}
+
+ZTEST(tls, test_a_certificate_that_is_not_valid_yet_is_refused)
+{
+	peer_start(&peer, AF_INET, TAG_API, NULL);
+	/* In January 2024. */
+	fixtures_set_clock(1705000000);
+	assert_not_opened(API, "localhost");
+	zassert_equal(peer.received, 0);
+}
+
+ZTEST(tls, test_a_clock_that_is_not_set_is_waited_for_and_nothing_is_tried)
+{
+	peer_start(&peer, AF_INET, TAG_API, NULL);
+	fixtures_set_clock(60);
+	zassert_equal(mender_port_transport_open(API, "localhost", peer.port, true), MENDER_AGAIN);
+	zassert_equal(peer.connections, 0);
+	fixtures_set_clock(GOOD_DAY);
+	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
+}
+
+ZTEST(tls, test_a_server_that_asks_for_the_device_s_certificate_gets_it)
+{
+	peer_start_mutual(&peer, TAG_API, TAG_CLIENT_CA);
+	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
+}
+
+ZTEST(tls, test_a_store_that_asks_for_the_device_s_certificate_does_not_get_it)
+{
+	peer_start_mutual(&peer, TAG_STORAGE, TAG_CLIENT_CA);
+	assert_not_opened(STORAGE, "localhost");
+	zassert_true(peer.connections > 0, "nothing was tried");
+	zassert_equal(peer.received, 0);
+}
+
 ZTEST(tls, test_a_server_that_speaks_no_tls_sees_a_client_hello_and_nothing_else)
 {
 	static const char needle[] = "localhost";
@@ -143,4 +219,4 @@ ZTEST(tls, test_what_a_full_window_holds_back_is_sent_once_and_in_order)
 	zassert_equal(peer.received, STREAM_LEN);
 }
 
-ZTEST_SUITE(tls, NULL, setup, NULL, after, NULL);
+ZTEST_SUITE(tls, NULL, setup, fixtures_before, after, NULL);

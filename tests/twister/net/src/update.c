@@ -85,7 +85,7 @@ static void begin(void)
 
 static void before(void *fixture)
 {
-	ARG_UNUSED(fixture);
+	fixtures_before(fixture);
 	flash_power_on();
 	psa_destroy_key(CONFIG_MENDER_MCU_KEY_ID);
 	mount_empty_storage();

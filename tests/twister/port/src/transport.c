@@ -112,13 +112,6 @@ ZTEST(transport, test_a_refused_connection_is_an_error)
 	zassert_equal(mender_port_transport_receive(API, stream_buf, 1), -ENOTCONN);
 }
 
-ZTEST(transport, test_a_name_that_does_not_exist_is_an_error)
-{
-	const int32_t rc = mender_port_transport_open(API, "no.such.host.invalid", 80, false);
-
-	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);
-}
-
 ZTEST(transport, test_each_address_of_a_name_is_tried)
 {
 	/* "localhost" is 127.0.0.1 and ::1; only one of them has somebody who listens. */
