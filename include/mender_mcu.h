@@ -633,6 +633,12 @@ struct mender_config {
 	uint32_t idle_timeout_ms;
 	/** Longest time for one request and its reply, in ms. 0: 1 minute. */
 	uint32_t request_timeout_ms;
+	/** Tries of a download that gets no further in between. 0: 10. At most 255. */
+	uint32_t download_tries;
+	/** Time for new firmware to reach the server, from its first try on, in ms; then the device falls back. 0: 15 minutes. */
+	uint32_t probe_timeout_ms;
+	/** Tries in that time; after the last one the device falls back, too. 0: 10. At most 255. */
+	uint32_t probe_tries;
 };
 
 /**

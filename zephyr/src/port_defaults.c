@@ -32,10 +32,14 @@ void kconfig_defaults(struct mender_config *config)
 		.retry_interval_ms = CONFIG_MENDER_MCU_RETRY_INTERVAL_S * MSEC_PER_SEC,
 		.retry_interval_max_ms = CONFIG_MENDER_MCU_RETRY_INTERVAL_MAX_S * MSEC_PER_SEC,
 		.first_check_max_ms = CONFIG_MENDER_MCU_FIRST_CHECK_MAX_S * MSEC_PER_SEC,
+		.defer_interval_ms = CONFIG_MENDER_MCU_DEFER_INTERVAL_S * MSEC_PER_SEC,
 		.commit_deadline_ms = CONFIG_MENDER_MCU_COMMIT_DEADLINE_S * MSEC_PER_SEC,
 		.abort_probe_interval_ms = CONFIG_MENDER_MCU_ABORT_PROBE_INTERVAL_S * MSEC_PER_SEC,
 		.idle_timeout_ms = CONFIG_MENDER_MCU_IDLE_TIMEOUT_S * MSEC_PER_SEC,
 		.request_timeout_ms = CONFIG_MENDER_MCU_REQUEST_TIMEOUT_S * MSEC_PER_SEC,
+		.download_tries = CONFIG_MENDER_MCU_DOWNLOAD_TRIES,
+		.probe_timeout_ms = CONFIG_MENDER_MCU_PROBE_TIMEOUT_S * MSEC_PER_SEC,
+		.probe_tries = CONFIG_MENDER_MCU_PROBE_TRIES,
 	};
 }
 

@@ -8,7 +8,7 @@ use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
 use crate::exchange::{Came, Exchange};
 use crate::inventory::Inventory;
 use crate::io::Io;
-use crate::{Config, DEPLOYMENT_LOG};
+use crate::{Config, DEPLOYMENT_LOG, USER_AGENT};
 use mender_api::{
     Authenticate, Call as Asked, ErrorBody, Message, Next, Offer, Refusal, Refused, Request, TokenReader,
     Url, Window, der,
@@ -226,11 +226,11 @@ impl Call {
         if !fits || identity.is_empty() {
             return Err(Error::ConfigIdentity);
         }
-        let Config { tenant_token, tier, server_url, user_agent, .. } = cx.config;
+        let Config { tenant_token, tier, server_url, .. } = cx.config;
         let body = Authenticate { identity: identity.as_bytes(), public_key, tenant_token, tier };
         let asked = Asked::Authenticate { body, signature: &self.signature };
         match hash_to {
-            None => window(&mut cx.io, server_url, user_agent, &asked, self.exchange.sent),
+            None => window(&mut cx.io, server_url, &asked, self.exchange.sent),
             Some(to) => {
                 *to = hash::<P::Hasher>(&mut cx.io, &asked);
                 Ok((0, 0))
@@ -260,7 +260,7 @@ impl Call {
         };
         let token = text(cx.token, cx.token_len);
         let asked = Asked::Device { token, message };
-        window(io, config.server_url, config.user_agent, &asked, self.exchange.sent)
+        window(io, config.server_url, &asked, self.exchange.sent)
     }
 
     fn receive<P: Platform>(&mut self, cx: &mut Context<'_, P>, now: u32) -> Step {
@@ -413,16 +413,10 @@ impl Call {
 }
 
 /// Writes the window of a request that begins at `skip` into the IO buffer: its length, and the whole's.
-fn window(
-    io: &mut Io<'_>,
-    server_url: &str,
-    user_agent: &str,
-    call: &Asked<'_>,
-    skip: u32,
-) -> Result<(usize, u32), Error> {
+fn window(io: &mut Io<'_>, server_url: &str, call: &Asked<'_>, skip: u32) -> Result<(usize, u32), Error> {
     let url = Url::server(server_url)?;
     let mut window = Window::new(io.fresh(), skip);
-    Request { url: &url, user_agent, call: *call }.write(&mut window);
+    Request { url: &url, user_agent: USER_AGENT, call: *call }.write(&mut window);
     Ok((window.written().len(), window.total()))
 }
 

@@ -18,8 +18,6 @@ pub struct Config<'c> {
     pub tenant_token: Option<&'c str>,
     /// Tier, where the server knows tiers; part of the device's identity there.
     pub tier: Option<Tier>,
-    /// Value of `User-Agent`.
-    pub user_agent: &'c str,
     /// Intervals and limits. A back-off is never longer than `poll_ms`.
     pub timing: Timing,
     /// Plain HTTP is allowed, to server and store. For a laboratory: anyone on the way reads the token.
@@ -43,7 +41,6 @@ impl Default for Config<'_> {
             artifact_name: "",
             tenant_token: None,
             tier: None,
-            user_agent: concat!("Mender/", env!("CARGO_PKG_VERSION"), " MCU"),
             timing: Timing::default(),
             allow_http: false,
             abort_probe_ms: 0,

@@ -4,6 +4,7 @@
 //! `receive` and `body` run for every piece that comes in; what runs seldom is kept out of them by `#[inline(never)]`, and with it what
 //! it needs on the stack.
 
+use crate::USER_AGENT;
 use crate::call::{Call, What};
 use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
 use crate::exchange::{Came, Exchange};
@@ -203,8 +204,7 @@ impl<H: Hasher> Download<H> {
             if_match: (again && !self.etag.is_empty()).then_some(&self.etag),
         };
         let mut window = Window::new(cx.io.fresh(), self.exchange.sent);
-        Request { url: &url, user_agent: cx.config.user_agent, call: Asked::Download(range) }
-            .write(&mut window);
+        Request { url: &url, user_agent: USER_AGENT, call: Asked::Download(range) }.write(&mut window);
         let (len, total) = (window.written().len(), window.total());
         let wait_ms = self.exchange.send(cx, len, now)?;
         if self.exchange.sent >= total {

@@ -56,3 +56,5 @@ const DEPLOYMENT_LOG: bool = cfg!(feature = "deployment-log");
 
 /// Version of this client, as servers see it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Value of `User-Agent`.
+const USER_AGENT: &str = concat!("Mender/", env!("CARGO_PKG_VERSION"), " MCU");

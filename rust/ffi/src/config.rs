@@ -19,7 +19,7 @@ const _: () = assert!(
         && offset_of!(MenderConfig, callbacks) == offset_of!(sys::mender_config, callbacks)
         && offset_of!(MenderConfig, buffers) == offset_of!(sys::mender_config, buffers)
         && offset_of!(MenderConfig, tier) == offset_of!(sys::mender_config, tier)
-        && offset_of!(MenderConfig, request_timeout_ms) == offset_of!(sys::mender_config, request_timeout_ms)
+        && offset_of!(MenderConfig, probe_tries) == offset_of!(sys::mender_config, probe_tries)
 );
 
 const NOTHING: MenderConfig = MenderConfig {
@@ -48,6 +48,9 @@ const NOTHING: MenderConfig = MenderConfig {
     abort_probe_interval_ms: 0,
     idle_timeout_ms: 0,
     request_timeout_ms: 0,
+    download_tries: 0,
+    probe_timeout_ms: 0,
+    probe_tries: 0,
 };
 
 /// `given`, or the platform's where it has nothing.
@@ -86,7 +89,7 @@ pub(crate) unsafe fn merged(given: *const MenderConfig) -> Result<MenderConfig, 
             *to = from;
         }
     }
-    let times = [
+    let numbers = [
         (&mut config.poll_interval_ms, given.poll_interval_ms),
         (&mut config.inventory_interval_ms, given.inventory_interval_ms),
         (&mut config.retry_interval_ms, given.retry_interval_ms),
@@ -97,8 +100,11 @@ pub(crate) unsafe fn merged(given: *const MenderConfig) -> Result<MenderConfig, 
         (&mut config.abort_probe_interval_ms, given.abort_probe_interval_ms),
         (&mut config.idle_timeout_ms, given.idle_timeout_ms),
         (&mut config.request_timeout_ms, given.request_timeout_ms),
+        (&mut config.download_tries, given.download_tries),
+        (&mut config.probe_timeout_ms, given.probe_timeout_ms),
+        (&mut config.probe_tries, given.probe_tries),
     ];
-    for (to, from) in times {
+    for (to, from) in numbers {
         if from != 0 {
             *to = from;
         }
@@ -128,14 +134,15 @@ pub(crate) unsafe fn settings(config: &MenderConfig) -> Result<Config<'static>, 
             retry_cap_ms: or(config.retry_interval_max_ms, ours.timing.retry_cap_ms),
             first_check_ms: or(config.first_check_max_ms, ours.timing.first_check_ms),
             defer_ms: or(config.defer_interval_ms, ours.timing.defer_ms),
+            probe_tries: tries(config.probe_tries, ours.timing.probe_tries),
+            probe_ms: or(config.probe_timeout_ms, ours.timing.probe_ms),
             commit_deadline_ms: or(config.commit_deadline_ms, ours.timing.commit_deadline_ms),
-            ..ours.timing
         },
         allow_http: config.allow_http != 0,
         abort_probe_ms: or(config.abort_probe_interval_ms, ours.abort_probe_ms),
         idle_timeout_ms: or(config.idle_timeout_ms, ours.idle_timeout_ms),
         total_timeout_ms: or(config.request_timeout_ms, ours.total_timeout_ms),
-        ..ours
+        download_tries: tries(config.download_tries, ours.download_tries),
     })
 }
 
@@ -169,6 +176,11 @@ pub(crate) unsafe fn buffers(lent: &MenderBuffers) -> Result<Buffers<'static>, E
 fn overlap(one: usize, one_len: u32, other: usize, other_len: u32) -> bool {
     let behind = |start: usize, len: u32| start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
     one < behind(other, other_len) && other < behind(one, one_len)
+}
+
+/// More than a byte holds are as many as it holds.
+fn tries(given: u32, ours: u8) -> u8 {
+    if given == 0 { ours } else { u8::try_from(given).unwrap_or(u8::MAX) }
 }
 
 fn tier(number: i32) -> Result<Option<Tier>, Error> {

@@ -182,6 +182,12 @@ pub struct MenderConfig {
     pub idle_timeout_ms: u32,
     /// Longest time for one request and its reply, in ms. 0: 1 minute.
     pub request_timeout_ms: u32,
+    /// Tries of a download that gets no further in between. 0: 10. At most 255.
+    pub download_tries: u32,
+    /// Time for new firmware to reach the server, from its first try on, in ms; then the device falls back. 0: 15 minutes.
+    pub probe_timeout_ms: u32,
+    /// Tries in that time; after the last one the device falls back, too. 0: 10. At most 255.
+    pub probe_tries: u32,
 }
 
 /// What the client is at.

@@ -130,6 +130,9 @@ pub struct mender_config {
     pub abort_probe_interval_ms: u32,
     pub idle_timeout_ms: u32,
     pub request_timeout_ms: u32,
+    pub download_tries: u32,
+    pub probe_timeout_ms: u32,
+    pub probe_tries: u32,
 }
 unsafe extern "C" {
     pub fn mender_port_defaults(config: *mut mender_config);

@@ -200,7 +200,8 @@ static void all_times(struct mender_config *c)
 	c->poll_interval_ms = c->inventory_interval_ms = c->retry_interval_ms = UINT32_MAX;
 	c->retry_interval_max_ms = c->first_check_max_ms = c->defer_interval_ms = UINT32_MAX;
 	c->commit_deadline_ms = c->abort_probe_interval_ms = UINT32_MAX;
-	c->idle_timeout_ms = c->request_timeout_ms = UINT32_MAX;
+	c->idle_timeout_ms = c->request_timeout_ms = c->probe_timeout_ms = UINT32_MAX;
+	c->download_tries = c->probe_tries = UINT32_MAX;
 }
 
 static void settings(void)

@@ -222,6 +222,12 @@ int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t p
 	if (platform.open_fails != 0) {
 		return platform.open_fails;
 	}
+	if (!api) {
+		platform.storage_opens++;
+		if (platform.storage_open_fails != 0) {
+			return platform.storage_open_fails;
+		}
+	}
 	platform.open[channel] = true;
 	server_open(channel);
 	return 0;

@@ -23,11 +23,14 @@ struct platform {
 	bool open_blocks;
 	/* A port's answer in place of doing the work; 0: does the work. */
 	int32_t open_fails;
+	int32_t storage_open_fails;
 	int32_t identity_fails;
 	int32_t record_write_fails;
 	int32_t sign_fails;
 	/* The port of that name says that it took, or gave, more than there is room for. */
 	const char *lies;
+	/* How often a connection to the storage was asked for. */
+	int storage_opens;
 	/* Called by the port that closes a stream. */
 	void (*on_close)(void);
 	/* Artifact verification keys, and what checking a signature under one says. */

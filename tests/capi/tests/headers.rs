@@ -51,7 +51,7 @@ fn c_lays_structures_out_as_rust_does() {
     claim("sizeof(struct mender_update_module)", size_of::<MenderUpdateModule>());
     claim("offsetof(struct mender_callbacks, restart)", offset_of!(MenderCallbacks, restart));
     claim("offsetof(struct mender_config, buffers)", offset_of!(MenderConfig, buffers));
-    claim("offsetof(struct mender_config, request_timeout_ms)", offset_of!(MenderConfig, request_timeout_ms));
+    claim("offsetof(struct mender_config, probe_tries)", offset_of!(MenderConfig, probe_tries));
     claim("offsetof(struct mender_status, artifact_name)", offset_of!(MenderStatus, artifact_name));
     claim("offsetof(struct mender_update_module, cleanup)", offset_of!(MenderUpdateModule, cleanup));
     compile("cc", "c11", "c", &source);

@@ -9,7 +9,7 @@ use mender_testkit::artifact::Artifact;
 use mender_testkit::image::{Behaviour, Image, Version, hash_of};
 use mender_testkit::key::{Key, hex};
 
-const PROGRAMS: [&str; 7] = ["normal", "misuse", "failing", "threads", "update", "module", "asked"];
+const PROGRAMS: [&str; 8] = ["normal", "misuse", "failing", "threads", "update", "module", "asked", "tries"];
 
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
     // Tests run side by side, and each writes the whole file.
@@ -29,7 +29,7 @@ fn run(name: &str, path: &Path, under: &[&str]) {
         [] => Command::new(path),
     };
     match name {
-        "update" | "asked" => {
+        "update" | "asked" | "tries" => {
             let version = Version::parse("2.0.0").expect("a version");
             let image = Image::new(version, Behaviour::Fine).size(40_000).build();
             let hash = hash_of(&image).expect("an image with a hash");

@@ -15,7 +15,6 @@ fn config() -> Config<'static> {
             artifact_name: any(),
             tenant_token: any(),
             tier: one_of(&[None, Some(Tier::Standard), Some(Tier::Micro), Some(Tier::System)]),
-            user_agent: any(),
             timing: super::update::timing(),
             allow_http: any(),
             abort_probe_ms: any(),
