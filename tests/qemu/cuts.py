@@ -6,14 +6,18 @@ import collections
 import machine
 from device import Device
 from machine import TEARS
-from updates import Failed, expect
+from updates import MAGIC, Failed, expect
 
 # A run from one of these moments, until the power fails in an operation; then to the end without another cut.
 KNOWN, ARMED, REVERT = "known", "armed", "revert"
 PHASES = {KNOWN: ("download", "record", "arming"), ARMED: ("swap", "record", "confirm"), REVERT: ("revert", "record")}
-# Of each phase, how many cuts are made; the others are spread over all of the phase.
+# Of each phase, how many cuts are made, spread over all of it.
 FEW = {"download": 1, "record": 1, "arming": 1, "swap": 2, "confirm": 1, "revert": 1}
-MANY = {"download": 6, "record": 9, "arming": 6, "swap": 34, "confirm": 3, "revert": 16}
+MANY = {"download": 6, "record": 6, "arming": 6, "swap": 24, "confirm": 3, "revert": 12}
+# In the long run also each of the first and the last operations of a swap and of a revert, in every way.
+EDGE = 8
+# Operations from a torn magic at the beginning of a revert to the second cut.
+SECOND_CUT_AFTER = 3
 
 Cut = collections.namedtuple("Cut", "moment number tear phase")
 
@@ -31,6 +35,10 @@ class Reference:
     def take(self, device, moment):
         memory = device.memory
         self.operations[moment] = [memory.phase(number) for number in range(1, memory.get("count") + 1)]
+        if moment == REVERT:
+            numbers = range(1, memory.get("count") + 1)
+            self.magic = next(number for number in numbers if memory.operation(number)[1] == len(MAGIC))
+            self.operations[moment] = [each.replace("swap", "revert") for each in self.operations[moment]]
 
     def first_part(self, given, build, folder, port):
         device = Device(given, build, folder / f"{build.mode}-first-part", port, self.snapshots[KNOWN])
@@ -64,25 +72,29 @@ class Reference:
             device.start()
             device.ends(2, "failure")
             self.take(device, REVERT)
-            self.operations[REVERT] = [each.replace("swap", "revert") for each in self.operations[REVERT]]
         finally:
             device.close()
 
-    def cuts(self, counts):
+    def cuts(self, long):
         """Cuts spread over each phase, with the tears by turns."""
         chosen = []
         for moment, phases in PHASES.items():
             for phase in phases:
                 numbers = [at for at, each in enumerate(self.operations[moment], 1) if each == phase]
-                pairs = [(number, tear) for number in numbers for tear in TEARS]
-                count = min(counts[phase], len(pairs))
-                for n in range(count):
-                    # The middle of each share; with few of them that is neither the first nor the last.
-                    number, tear = pairs[(2 * n + 1) * len(pairs) // (2 * count)]
-                    if count < len(numbers):
-                        tear = TEARS[(n + number) % len(TEARS)]
-                    chosen.append(Cut(moment, number, tear, phase))
+                pairs = spread(numbers, (MANY if long else FEW)[phase])
+                if long and phase in ("swap", "revert"):
+                    pairs += [(number, tear) for number in numbers[:EDGE] + numbers[-EDGE:] for tear in TEARS]
+                chosen += [Cut(moment, *pair, phase) for pair in dict.fromkeys(pairs)]
         return chosen
+
+
+def spread(numbers, count):
+    """That many of the numbers, each from the middle of its share, with a tear; of few numbers, each with several."""
+    if count >= len(numbers):
+        pairs = [(number, tear) for number in numbers for tear in TEARS]
+        return pairs[:: max(1, len(pairs) // count)][:count]
+    at = lambda n: numbers[(2 * n + 1) * len(numbers) // (2 * count)]
+    return [(at(n), TEARS[(n + at(n)) % len(TEARS)]) for n in range(count)]
 
 
 def name(mode, cut):
@@ -123,6 +135,31 @@ def story(cut, further):
         told = comes_back(device, cut, further)
         next_one = "; the next update works" if further else ""
         return phase, f"{phase}, {cut.tear} of it done: {told}, and that is true{next_one}"
+
+    return run
+
+
+def torn_magic_twice(reference):
+    """Two cuts at the beginning of a revert, the first in the magic: what docs/reliability.md says of it."""
+
+    def run(device):
+        memory = device.memory
+        memory.set(trial=machine.SELF_TEST_FAILS)
+        device.start(reboots=False).until_end("the restart of the new image")
+        memory.set(cut_at=memory.get("count") + reference.magic, tear=TEARS.index("half"))
+        device.start().until_end("the power to fail in the magic")
+        memory.set(cut_at=memory.get("count") + SECOND_CUT_AFTER, tear=TEARS.index("nothing"))
+        device.start().until_end("the power to fail again")
+        memory.set(cut_at=0, was_cut=0, version=0)
+        device.start()
+        device.ends(2, "failure")
+        scratch = device.build.mode == "scratch"
+        device.holds(*((1, 2) if scratch else (2, 1)))
+        named = lambda: device.server.list("devices")[0]["inventory"].get("artifact_name")
+        wanted = "release-1" if scratch else "release-2_INCONSISTENT"
+        device.machine.until(lambda: named() == wanted, f"the artifact name {wanted}")
+        end = "MCUboot reverts" if scratch else "MCUboot loses the revert, as is known, and the server hears that"
+        return f"The magic of a revert is torn, and the power fails again {SECOND_CUT_AFTER} operations later: {end}."
 
     return run
 

@@ -79,11 +79,12 @@ class Pool:
 
 
 def scenarios_of(mode, modes):
-    yield from stories.EVERYWHERE
-    if mode != "overwrite":
-        yield from stories.SWAPPING
+    """The long ones first."""
     if mode == modes[0]:
         yield from stories.ONCE
+    if mode != "overwrite":
+        yield from stories.SWAPPING
+    yield from stories.EVERYWHERE
 
 
 def submit_all(given, pool, build, prepared):
@@ -96,7 +97,10 @@ def submit_all(given, pool, build, prepared):
             yield pool.submit(name, build, snapshot, each)
     if reference is None:
         return
-    for number, cut in enumerate(reference.cuts(cuts.MANY if given.long else cuts.FEW)):
+    name = f"torn_magic_twice-{build.mode}"
+    if wanted(name):
+        yield pool.submit(name, build, reference.snapshots[cuts.ARMED], cuts.torn_magic_twice(reference))
+    for number, cut in enumerate(reference.cuts(given.long)):
         name = cuts.name(build.mode, cut)
         if wanted(name):
             further = number % FURTHER_EVERY == 0

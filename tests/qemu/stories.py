@@ -181,13 +181,13 @@ EVERYWHERE = (good,)
 SWAPPING = (self_test_fails, killed)
 # What does not depend on the mode.
 ONCE = (
-    reset_before_confirm,
-    hangs,
-    faults,
     server_unreachable,
+    hangs,
+    reset_before_confirm,
+    faults,
     refused,
+    reset_in_download,
     aborted_in_download,
     aborted_in_trial,
     link_down,
-    reset_in_download,
 )

@@ -4,33 +4,46 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use crate::report::Outcome;
+use crate::report::{Outcome, Report};
 use crate::run::{Output, output};
 use crate::zephyr::{Zephyr, arm, cargo_dir, counted, programs, scratch, script};
 
-/// What it needs beside a compiler.
-pub(crate) const TOOLS: &[(&str, &str)] = &[("qemu-system-arm", "apt install qemu-system-arm")];
+const NAME: &str = "T3 MCUboot in QEMU";
+
+const QEMU: (&str, &str) = ("qemu-system-arm", "apt install qemu-system-arm");
 
 /// As `tests/qemu/firmware.py` calls them.
-const MODES: &[&str] = &["offset"];
+const MODES: &[&str] = &["offset", "move", "scratch", "overwrite"];
+
+/// A workspace that has all there is need of, or what is missing.
+fn ready() -> Result<Zephyr, String> {
+    let zephyr = arm(&[QEMU])?;
+    let imgtool = zephyr.base.join("../bootloader/mcuboot/scripts/imgtool.py");
+    if !imgtool.is_file() {
+        return Err("no MCUboot in the workspace (west update mcuboot)".to_owned());
+    }
+    if !output(zephyr.command("python3").arg(imgtool).arg("version")).ok {
+        return Err(
+            "imgtool does not run (pip install -r bootloader/mcuboot/scripts/requirements.txt)".to_owned()
+        );
+    }
+    Ok(zephyr)
+}
 
 /// Runs it where everybody can watch.
 pub(crate) fn show(options: &[&str]) -> ExitCode {
-    let zephyr = match arm(TOOLS) {
+    let zephyr = match ready() {
         Ok(zephyr) => zephyr,
         Err(missing) => {
             println!("qemu skipped: {missing}");
             return ExitCode::SUCCESS;
         }
     };
-    let ran = scenarios(&zephyr, options).map(|mut command| command.status());
+    let ran = scenarios(&zephyr, options)
+        .and_then(|mut command| command.status().map_err(|error| error.to_string()));
     match ran {
-        Ok(Ok(status)) if status.success() => ExitCode::SUCCESS,
-        Ok(Ok(_)) => ExitCode::FAILURE,
-        Ok(Err(error)) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(text) => {
             eprintln!("{text}");
             ExitCode::FAILURE
@@ -39,10 +52,13 @@ pub(crate) fn show(options: &[&str]) -> ExitCode {
 }
 
 /// As a test.
-pub(crate) fn check(zephyr: &Zephyr) -> Outcome {
-    match scenarios(zephyr, &[]) {
-        Ok(mut command) => counted(output(&mut command), "scenarios"),
-        Err(text) => Outcome::failed(text),
+pub(crate) fn step(report: &mut Report) {
+    match ready() {
+        Ok(zephyr) => report.step(NAME, || match scenarios(&zephyr, &[]) {
+            Ok(mut command) => counted(output(&mut command), "scenarios and power cuts"),
+            Err(text) => Outcome::failed(text),
+        }),
+        Err(missing) => report.skip(NAME, &missing),
     }
 }
 

@@ -60,7 +60,6 @@ const STEPS: &[Step] = &[
         tools: &[QEMU_X86],
         run: |zephyr| twister(zephyr, "qemu_x86/atom", SUITES),
     },
-    Step { name: "T3 MCUboot in QEMU", chip: Chip::Arm, tools: qemu::TOOLS, run: qemu::check },
     Step {
         name: "T4 configurations",
         chip: Chip::Arm,
@@ -110,6 +109,7 @@ pub(crate) fn steps(report: &mut Report) {
             Err(missing) => report.skip(step.name, &missing),
         }
     }
+    qemu::step(report);
 }
 
 /// Breaks each port on purpose; its suite must notice.
