@@ -84,6 +84,9 @@ MUTANTS = [
     ("tls", "tls.c", "TLS_PEER_VERIFY_REQUIRED", "TLS_PEER_VERIFY_NONE"),
     ("tls", "tls.c", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host, strlen(host) + 1) != 0", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, NULL, 0) != 0"),
     ("api", "port_transport.c", 'return wait_for("a network");', "return -ENETDOWN;"),
+    ("device", "port_crypto.c", "return PSA_ERROR_DOES_NOT_EXIST;", "return 0;"),
+    ("device", "settings.c", "identity = values.identity;", ";"),
+    ("device", "port_system.c", "rc == -ENOENT ? own_identity(pairs) : rc", "own_identity(pairs)"),
     ("api", "port_defaults.c", ".artifact_name = CONFIG_MENDER_MCU_ARTIFACT_NAME", '.artifact_name = "another"'),
     ("update", "port_system.c", "address->len != 6", "true"),
     ("update", "port_defaults.c", ".device_type = CONFIG_MENDER_MCU_DEVICE_TYPE", '.device_type = "another"'),
@@ -92,7 +95,7 @@ MUTANTS = [
 ]
 SUITES = {
     "port": ("boot", "clock", "crypto", "log", "network", "slot", "store", "thread", "transport"),
-    "net": ("api", "tls", "update"),
+    "net": ("api", "device", "tls", "update"),
 }
 
 

@@ -161,6 +161,8 @@ events! {
     OldRuns = 56, Warning, "old image runs again, reset cause: {s}";
     /// The old software could not be restored; `s` is what the artifact name is now.
     NameInconsistent = 55, Warning, "old software not restored: {s}";
+    /// MCUboot will overwrite the old image, whatever becomes of the new one.
+    OneWay = 57, Warning, "{e}";
 
     // ---- 80…: lost, or a person is needed
     /// The deployment failed; `s` is the artifact's name.

@@ -53,6 +53,9 @@ pub(crate) fn confirm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, 
 
 /// Asks MCUboot for a test swap.
 pub(crate) fn arm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, Error> {
+    if !cx.ports.can_revert() {
+        cx.event(Event::OneWay, Error::CannotRevert.number().into(), 0, "");
+    }
     cx.event(Event::SwapRequested, 0, 0, "");
     cx.ports.request_swap().map_err(|errno| cx.port_failed(Error::RequestSwap, errno))?;
     Ok(Progress::Done)

@@ -502,9 +502,12 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             cx.ports.notice(Notice::DeploymentSucceeded);
         }
         (Phase::FailurePending, Some(reason)) => {
-            let name = Some(c.provides.incoming_name()).filter(|name| !name.is_empty());
-            // Without an incoming name the stored one says `_INCONSISTENT`.
-            let name = name.unwrap_or(c.provides.artifact_name());
+            let mut name = c.provides.incoming_name();
+            if name.is_empty() {
+                // Without an incoming name the stored one says `_INCONSISTENT`.
+                name = c.provides.artifact_name();
+                cx.event(Event::NameInconsistent, 0, 0, name);
+            }
             cx.event(Event::DeploymentFailed, reason.number().into(), 0, name);
             cx.log.close();
             // An abort was told when it was heard.

@@ -159,3 +159,9 @@ void flash_revert(void)
 	exchange();
 	put_trailer(4, 1);
 }
+
+void flash_overwrite(void)
+{
+	exchange();
+	flash_fill(SLOT1, 0xff);
+}

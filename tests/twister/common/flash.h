@@ -31,6 +31,9 @@ void flash_put_image(uint8_t partition, uint8_t first);
 void flash_swap(void);
 void flash_revert(void);
 
+/** What an MCUboot that overwrites does at a reset. */
+void flash_overwrite(void);
+
 /** Makes it look as if MCUboot had just swapped the running image in for a test. */
 void flash_begin_trial(void);
 

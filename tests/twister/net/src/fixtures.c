@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixtures.h"
 
+#include <psa/crypto.h>
 #include <time.h>
 #include <zephyr/ztest.h>
 
+#include "flash.h"
 #include "peer.h"
 
+#include <zephyr/fs/nvs.h>
 #include <zephyr/net/tls_credentials.h>
+#include <zephyr/settings/settings.h>
 #include <zephyr/sys/clock.h>
 
 static const uint8_t key[] = {
@@ -72,8 +76,36 @@ void fixtures_begin(void)
 	peer_network_up();
 }
 
+static void mount_empty_storage(void)
+{
+	struct nvs_fs *fs;
+
+	zassert_ok(settings_subsys_init());
+	zassert_ok(settings_storage_get((void **)&fs));
+	flash_fill(FIXED_PARTITION_ID(storage_partition), 0xff);
+	zassert_ok(nvs_mount(fs));
+}
+
+void fixtures_make_key(void)
+{
+	psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
+	psa_key_id_t id;
+
+	psa_set_key_id(&attributes, CONFIG_MENDER_MCU_KEY_ID);
+	psa_set_key_lifetime(&attributes, PSA_KEY_LIFETIME_PERSISTENT);
+	psa_set_key_type(&attributes, PSA_KEY_TYPE_ECC_KEY_PAIR(PSA_ECC_FAMILY_SECP_R1));
+	psa_set_key_bits(&attributes, 256);
+	/* Wider than the client's own. */
+	psa_set_key_algorithm(&attributes, PSA_ALG_ECDSA(PSA_ALG_ANY_HASH));
+	psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_SIGN_HASH | PSA_KEY_USAGE_VERIFY_HASH);
+	zassert_ok(psa_generate_key(&attributes, &id));
+}
+
 void fixtures_before(void *fixture)
 {
 	ARG_UNUSED(fixture);
 	fixtures_set_clock(GOOD_DAY);
+	(void)psa_destroy_key(CONFIG_MENDER_MCU_KEY_ID);
+	mount_empty_storage();
+	fixtures_make_key();
 }

@@ -24,7 +24,10 @@ void fixtures_set_clock(int64_t unix_s);
 /** Registers certificates, and brings the network up; once. */
 void fixtures_begin(void);
 
-/** Before each case, after ztest has put the clock back: it is the good day. */
+/** Makes the device key, as an application with a secure element or a production line would have done. */
+void fixtures_make_key(void);
+
+/** Before each case, after ztest has put the clock back: it is the good day, and the device has a key of its own and no records. */
 void fixtures_before(void *fixture);
 
 /** An artifact with an image for the slot, signed. */

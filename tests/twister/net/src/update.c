@@ -2,13 +2,10 @@
 /* Whole updates: TLS to a server in this firmware, the flash simulator, and a test that plays MCUboot. */
 #include <mender_mcu.h>
 #include <mender_port.h>
-#include <psa/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <zephyr/dfu/mcuboot.h>
-#include <zephyr/fs/nvs.h>
 #include <zephyr/net/net_if.h>
-#include <zephyr/settings/settings.h>
 #include <zephyr/ztest.h>
 
 #include "fixtures.h"
@@ -23,11 +20,19 @@ PEER_DEFINE(eavesdropper);
 static char url[64];
 
 static struct {
+	bool overwrites;
 	bool restart;
 	uint32_t self_tests;
 	int32_t verdict;
 	int32_t error;
 } app;
+
+int32_t __real_mender_port_boot_can_revert(void);
+
+int32_t __wrap_mender_port_boot_can_revert(void)
+{
+	return app.overwrites ? 0 : __real_mender_port_boot_can_revert();
+}
 
 static int32_t self_test(void *user)
 {
@@ -48,16 +53,6 @@ static void notice(void *user, const struct mender_notice *notice)
 	if (notice->kind == MENDER_NOTICE_DEPLOYMENT_FAILED) {
 		app.error = notice->error;
 	}
-}
-
-static void mount_empty_storage(void)
-{
-	struct nvs_fs *fs;
-
-	zassert_ok(settings_subsys_init());
-	zassert_ok(settings_storage_get((void **)&fs));
-	flash_fill(FIXED_PARTITION_ID(storage_partition), 0xff);
-	zassert_ok(nvs_mount(fs));
 }
 
 static void *setup(void)
@@ -85,10 +80,8 @@ static void begin(void)
 
 static void before(void *fixture)
 {
-	fixtures_before(fixture);
 	flash_power_on();
-	psa_destroy_key(CONFIG_MENDER_MCU_KEY_ID);
-	mount_empty_storage();
+	fixtures_before(fixture);
 	flash_fill(SLOT0, 0xff);
 	flash_fill(SLOT1, 0xff);
 	flash_put_image(SLOT0, OLD_HASH);
@@ -223,6 +216,36 @@ ZTEST(update, test_an_image_that_fails_its_self_test_goes_back)
 	zassert_true(run_until(is_over), "%s", server.statuses);
 	zassert_equal(app.error, MENDER_E_SELF_TEST, "%d", app.error);
 	zassert_true(runs_old_image());
+}
+
+ZTEST(update, test_a_good_image_that_overwrites_the_old_one_is_committed)
+{
+	app.overwrites = true;
+	update_to_the_restart();
+	flash_overwrite();
+	begin();
+	zassert_true(run_until(is_over), "%s", server.statuses);
+	zassert_str_equal(server.statuses, "downloading installing rebooting installing success");
+	zassert_true(app.self_tests > 0);
+	zassert_false(runs_old_image());
+}
+
+ZTEST(update, test_where_mcuboot_overwrites_a_bad_image_stays_and_the_log_says_so)
+{
+	app.overwrites = true;
+	update_to_the_restart();
+	flash_overwrite();
+	app.verdict = -EIO;
+	memset(server.inventory, 0, sizeof(server.inventory));
+	begin();
+	zassert_true(run_until(is_over), "%s", server.statuses);
+	zassert_true(run_until(has_inventory));
+	zassert_not_null(strstr(server.statuses, "failure"), "%s", server.statuses);
+	zassert_equal(app.error, MENDER_E_SELF_TEST, "%d", app.error);
+	zassert_not_null(strstr(server.log, mender_error_text(MENDER_E_CANNOT_REVERT)), "%s", server.log);
+	zassert_not_null(strstr(server.log, "old software not restored: release-2_INCONSISTENT"), "%s", server.log);
+	zassert_not_null(strstr(server.inventory, "\"release-2_INCONSISTENT\""), "%s", server.inventory);
+	zassert_false(runs_old_image());
 }
 
 ZTEST(update, test_a_damaged_artifact_is_refused_and_no_swap_is_asked_for)
