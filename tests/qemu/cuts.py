@@ -9,36 +9,119 @@ from machine import TEARS
 from updates import MAGIC, Failed, expect
 
 # A run from one of these moments, until the power fails in an operation; then to the end without another cut.
-KNOWN, ARMED, REVERT = "known", "armed", "revert"
-PHASES = {KNOWN: ("download", "record", "arming"), ARMED: ("swap", "record", "confirm"), REVERT: ("revert", "record")}
+FIRST, KNOWN, FULL, ARMED, REVERT = "first", "known", "full", "armed", "revert"
+PHASES = {
+    FIRST: ("first start",),
+    KNOWN: ("download", "record", "arming"),
+    FULL: ("page of records",),
+    ARMED: ("swap", "record", "confirm"),
+    REVERT: ("revert", "record"),
+}
+# Records of no use after which the settings have been through all of their pages.
+FILL = 40
+# How many operations around the erase of a page belong to it: NVS copies what is still good before that.
+BEFORE_ERASE, AFTER_ERASE = 6, 3
+# What an operation is called by its moment, where that says more than its place.
+CALLED = {FIRST: {"record": "first start"}, REVERT: {"swap": "revert"}}
 # Of each phase, how many cuts are made, spread over all of it.
-FEW = {"download": 1, "record": 1, "arming": 1, "swap": 2, "confirm": 1, "revert": 1}
-MANY = {"download": 6, "record": 6, "arming": 6, "swap": 24, "confirm": 3, "revert": 12}
+FEW = {
+    "first start": 1,
+    "page of records": 1,
+    "download": 1,
+    "record": 1,
+    "arming": 1,
+    "swap": 2,
+    "confirm": 1,
+    "revert": 1,
+}
+MANY = {
+    "first start": 12,
+    "page of records": 15,
+    "download": 6,
+    "record": 6,
+    "arming": 6,
+    "swap": 24,
+    "confirm": 3,
+    "revert": 12,
+}
 # In the long run also each of the first and the last operations of a swap and of a revert, in every way.
-EDGE = 8
+EDGE = 6
 # Operations from a torn magic at the beginning of a revert to the second cut.
 SECOND_CUT_AFTER = 3
 
 Cut = collections.namedtuple("Cut", "moment number tear phase")
 
 
-class Reference:
-    """One update from beginning to end, and one that is reverted, with a snapshot of each moment."""
+def phase(memory, moment, number):
+    found = memory.phase(number)
+    return CALLED.get(moment, {}).get(found, found)
 
-    def __init__(self, given, build, folder, port, known):
-        self.snapshots = {KNOWN: known}
+
+class Reference:
+    """A first start, an update from beginning to end, and one that is reverted; snapshots of the moments between."""
+
+    def __init__(self, given, build, folder, port):
+        self.snapshots = {}
         self.operations = {}
+        self.first_start(given, build, folder, port)
+        if build.mode == "overwrite":
+            return
+        self.with_full_pages(given, build, folder, port)
         self.first_part(given, build, folder, port)
         self.second_part(given, build, folder, port)
         self.reverted(given, build, folder, port)
 
     def take(self, device, moment):
         memory = device.memory
-        self.operations[moment] = [memory.phase(number) for number in range(1, memory.get("count") + 1)]
+        numbers = range(1, memory.get("count") + 1)
+        self.operations[moment] = [phase(memory, moment, number) for number in numbers]
         if moment == REVERT:
-            numbers = range(1, memory.get("count") + 1)
             self.magic = next(number for number in numbers if memory.operation(number)[1] == len(MAGIC))
-            self.operations[moment] = [each.replace("swap", "revert") for each in self.operations[moment]]
+
+    def first_start(self, given, build, folder, port):
+        """Version 1 from the factory, and the artifacts of the others on the server."""
+        device = Device(given, build, folder / f"{build.mode}-first-start", port)
+        try:
+            device.memory.put(machine.SLOT0, build.images[1])
+            for version in (2, 3):
+                device.upload(version)
+            self.snapshots[FIRST] = device.snapshot(f"{build.mode}-first")
+            device.server.start()
+            device.start()
+            device.is_known()
+            self.take(device, FIRST)
+            self.snapshots[KNOWN] = device.snapshot(f"{build.mode}-known")
+        except Failed as failure:
+            raise Failed(f"{failure}\n{device.said()}") from failure
+        finally:
+            device.close()
+
+    def with_full_pages(self, given, build, folder, port):
+        """An update within which the settings erase a page."""
+        device = Device(given, build, folder / f"{build.mode}-fill", port, self.snapshots[KNOWN])
+        try:
+            device.memory.set(fill=FILL)
+            device.start().until(lambda: device.memory.get("fill") == 0, "the settings to be filled")
+            self.snapshots[FULL] = device.snapshot(f"{build.mode}-full")
+        finally:
+            device.close()
+        device = Device(given, build, folder / f"{build.mode}-full-pages", port, self.snapshots[FULL])
+        try:
+            device.offer(2)
+            device.start()
+            device.ends(2, "success")
+            memory = device.memory
+            self.take(device, FULL)
+            numbers = range(1, memory.get("count") + 1)
+            records = [number for number in numbers if memory.phase(number) == "record"]
+            erases = [number for number in records if memory.operation(number)[2] == "E"]
+            expect(erases, "no page of the settings was erased")
+            for erase in erases:
+                at = records.index(erase)
+                for number in records[max(0, at - BEFORE_ERASE) : at + AFTER_ERASE + 1]:
+                    self.operations[FULL][number - 1] = "page of records"
+        finally:
+            device.close()
 
     def first_part(self, given, build, folder, port):
         device = Device(given, build, folder / f"{build.mode}-first-part", port, self.snapshots[KNOWN])
@@ -97,44 +180,55 @@ def spread(numbers, count):
     return [(at(n), TEARS[(n + at(n)) % len(TEARS)]) for n in range(count)]
 
 
-def name(mode, cut):
+def name_of(mode, cut):
     return f"cut-{mode}-{cut.moment}-{cut.number}-{cut.tear}"
 
 
 def fails(device, cut):
-    """The power fails in that operation."""
+    """The power fails in that operation. Gives its phase."""
     memory = device.memory
     memory.set(cut_at=cut.number, tear=TEARS.index(cut.tear))
-    if cut.moment == KNOWN:
+    if cut.moment in (KNOWN, FULL):
         device.offer(2)
     device.start().until_end("the power to fail")
     expect(memory.get("was_cut") == 1, "QEMU ended without a power cut")
-    phase = memory.phase(memory.get("count"))
     memory.set(cut_at=0, was_cut=0, version=0)
-    return phase.replace("swap", "revert") if cut.moment == REVERT else phase
+    return cut.phase if cut.moment == FULL else phase(memory, cut.moment, memory.get("count"))
 
 
 def comes_back(device, cut, further):
     """One of the two images runs whole, the other is what it must be, and the server hears the truth once."""
     device.start()
     told = device.ends(2)
-    swapped = cut.moment != KNOWN or told == "success"
+    swapped = cut.moment in (ARMED, REVERT) or told == "success"
     version = 2 if told == "success" else 1
     device.holds(version, (3 - version) if swapped else None)
     expect(told == "failure" or cut.moment != REVERT, "an image that faults was a success")
     if further:
         device.updates_next(version)
-    return told
+    return f"{told}, and that is true"
+
+
+def begins_again(device, further):
+    """The server knows one device with one key, and its first update works."""
+    device.start()
+    device.is_known()
+    if further:
+        device.updates_next(1)
+    device.holds(3 if further else 1)
+    keys = [each["auth_sets"] for each in device.server.list("devices")]
+    expect([len(each) for each in keys] == [1], f"not one device with one key: {keys}")
+    return "one device with one key"
 
 
 def story(cut, further):
     """What is run for one cut."""
 
     def run(device):
-        phase = fails(device, cut)
-        told = comes_back(device, cut, further)
+        found = fails(device, cut)
+        came = begins_again(device, further) if cut.moment == FIRST else comes_back(device, cut, further)
         next_one = "; the next update works" if further else ""
-        return phase, f"{phase}, {cut.tear} of it done: {told}, and that is true{next_one}"
+        return found, f"{found}, {cut.tear} of it done: {came}{next_one}"
 
     return run
 
@@ -162,20 +256,3 @@ def torn_magic_twice(reference):
         return f"The magic of a revert is torn, and the power fails again {SECOND_CUT_AFTER} operations later: {end}."
 
     return run
-
-
-def known_device(given, build, folder, port):
-    """A device with version 1 that its server knows, and artifacts on the server."""
-    device = Device(given, build, folder / f"{build.mode}-first", port)
-    try:
-        device.memory.put(machine.SLOT0, build.images[1])
-        device.start()
-        known = lambda: any(each["inventory_at"] for each in device.server.list("devices"))
-        device.machine.until(known, "the inventory")
-        for version in (2, 3):
-            device.upload(version)
-        return device.snapshot(f"{build.mode}-known")
-    except Failed as failure:
-        raise Failed(f"{failure}\n{device.said()}") from failure
-    finally:
-        device.close()

@@ -4,8 +4,8 @@
 
     firmware.py --mode offset --out DIR --ca CA.pem [CMAKE_OPTION...]
 
-DIR then has mcuboot.elf and v1.bin, v2.bin, v3.bin: one application, linked to other addresses from version 2 on, signed with MCUboot's own
-P-256 key. Zephyr is that of ZEPHYR_BASE, with MCUboot at ../bootloader/mcuboot of it.
+DIR then has mcuboot.elf and v1.bin, v2.bin, v3.bin: one application, linked to other addresses from version 2 on, signed with
+MCUboot's own P-256 key. Zephyr is that of ZEPHYR_BASE, with MCUboot at ../bootloader/mcuboot of it.
 """
 
 import argparse
@@ -71,7 +71,8 @@ def main():
         f"-DCONFIG_{loader_mode}=y",
     )
     shutil.copy(loader / "zephyr.elf", out / "mcuboot.elf")
-    settings = [f"-DCONFIG_MCUBOOT_BOOTLOADER_MODE_{app_mode}=y", f'-DCONFIG_MENDER_MCU_CA_FILES="{given.ca.resolve()}"']
+    ca = f'-DCONFIG_MENDER_MCU_CA_FILES="{given.ca.resolve()}"'
+    settings = [f"-DCONFIG_MCUBOOT_BOOTLOADER_MODE_{app_mode}=y", ca]
     for version, shift in ((1, 0), (2, SHIFT)):
         header = out / "app" / "shift" / "shift.h"
         if header.exists():

@@ -20,7 +20,7 @@ SCRATCH, STORAGE, PAGE = 0x190000, 0x1A0000, 4096
 # flash/include/cut_flash.h
 CONTROL, LOG, LOG_MAX = 0xF00000, 0xF10000, 0xF000
 FIELDS = (
-    "count cut_at tear was_cut refused slow_us port trial watchdog_ms commit_deadline_ms starts version".split()
+    "count cut_at tear was_cut refused slow_us port trial watchdog_ms commit_deadline_ms fill starts version".split()
 )
 TEARS = ("nothing", "half", "all")
 ENTRY = struct.Struct("<IIcc6x")

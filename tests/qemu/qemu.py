@@ -5,8 +5,9 @@
     qemu.py --server target/debug/mender-server --testkit target/debug/mender-testkit --ca DIR --builds DIR
             [--mode MODE]... [--long] [--only TEXT] [--seed N]
 
-BUILDS/MODE is what firmware.py made, with the CA of the server (tests/native_sim/updates.py --make-ca DIR). One line for each scenario and
-each cut, then a table of them; exit code 0: all went well, 1: some did not. Listens on ports of localhost from 18600 on.
+BUILDS/MODE is what firmware.py made, with the CA of the server (tests/native_sim/updates.py --make-ca DIR). One line for each
+scenario and each cut, then a table of them; exit code 0: all went well, 1: some did not. Listens on ports of localhost from
+--port on.
 """
 
 import argparse
@@ -32,6 +33,8 @@ PATIENCE_S = 150
 MODES = ("offset", "move", "scratch", "overwrite")
 # After every so many cuts the next update is made, too.
 FURTHER_EVERY = 8
+# Random runs in the long form.
+SEEDS = 5
 
 
 class Pool:
@@ -41,7 +44,7 @@ class Pool:
         self.given, self.folder = given, folder
         self.ports = queue.Queue()
         for number in range(given.workers):
-            self.ports.put(FIRST_PORT + 2 * number)
+            self.ports.put(given.port + 2 * number)
         self.executor = concurrent.futures.ThreadPoolExecutor(given.workers)
 
     def submit(self, name, build, snapshot, story):
@@ -78,42 +81,36 @@ class Pool:
             shutil.rmtree(device.folder)
 
 
-def scenarios_of(mode, modes):
-    """The long ones first."""
-    if mode == modes[0]:
-        yield from stories.ONCE
+def scenarios_of(mode, given):
+    """Names and stories, the long ones first."""
+    if mode == given.mode[0]:
+        yield from ((each.__name__, each) for each in stories.ONCE)
     if mode != "overwrite":
-        yield from stories.SWAPPING
-    yield from stories.EVERYWHERE
+        yield from ((each.__name__, each) for each in stories.SWAPPING)
+        for seed in range(given.seed, given.seed + (SEEDS if given.long else 1)):
+            yield f"killed-{seed}", stories.killed(seed)
+    yield from ((each.__name__, each) for each in stories.EVERYWHERE)
 
 
-def submit_all(given, pool, build, prepared):
-    """Everything there is for a mode: the group is known when it is over."""
-    snapshot, reference = prepared
-    wanted = lambda name: given.only is None or given.only in name
-    for each in scenarios_of(build.mode, given.mode):
-        name = f"{each.__name__}-{build.mode}"
-        if wanted(name):
-            yield pool.submit(name, build, snapshot, each)
-    if reference is None:
+def submit_all(given, pool, build, reference):
+    """Everything there is for a mode; each comes with its group, which is known when it is over."""
+
+    def submit(name, moment, story):
+        if given.only is None or given.only in name:
+            yield pool.submit(name, build, reference.snapshots[moment], story)
+
+    for name, story in scenarios_of(build.mode, given):
+        yield from submit(f"{name}-{build.mode}", cuts.KNOWN, story)
+    if build.mode == "overwrite":
         return
-    name = f"torn_magic_twice-{build.mode}"
-    if wanted(name):
-        yield pool.submit(name, build, reference.snapshots[cuts.ARMED], cuts.torn_magic_twice(reference))
+    yield from submit(f"torn_magic_twice-{build.mode}", cuts.ARMED, cuts.torn_magic_twice(reference))
     for number, cut in enumerate(reference.cuts(given.long)):
-        name = cuts.name(build.mode, cut)
-        if wanted(name):
-            further = number % FURTHER_EVERY == 0
-            yield pool.submit(name, build, reference.snapshots[cut.moment], cuts.story(cut, further))
+        yield from submit(cuts.name_of(build.mode, cut), cut.moment, cuts.story(cut, number % FURTHER_EVERY == 0))
 
 
 def run_all(given, folder):
     pool = Pool(given, folder)
-
-    def prepare(port, build):
-        known = cuts.known_device(given, build, folder, port)
-        return known, None if build.mode == "overwrite" else cuts.Reference(given, build, folder, port, known)
-
+    prepare = lambda port, build: cuts.Reference(given, build, folder, port)
     builds = [Build(given.builds, mode) for mode in given.mode]
     prepared = [(build, pool.prepared(prepare, build)) for build in builds]
     running = []
@@ -125,11 +122,11 @@ def run_all(given, folder):
 
 def table(given, counts):
     """Scenarios and cuts, by mode."""
-    groups = ["scenarios", "download", "record", "arming", "swap", "confirm", "revert"]
+    groups = ["scenarios", *cuts.MANY]
     lines = [["mode", *groups]]
     lines += [[mode, *(str(counts[mode, group]) for group in groups)] for mode in given.mode]
     for line in lines:
-        print("  ".join(word.ljust(10) for word in line).rstrip())
+        print("  ".join(word.ljust(15) for word in line).rstrip())
     scenarios = sum(counts[mode, "scenarios"] for mode in given.mode)
     cut = sum(counts[mode, group] for mode in given.mode for group in groups[1:])
     print(f"{scenarios} scenarios and {cut} power cuts as expected, {counts['failed']} not")
@@ -142,7 +139,8 @@ def main():
     parser.add_argument("--mode", action="append", choices=MODES, help="one of MCUboot's modes (all)")
     parser.add_argument("--long", action="store_true", help="over 200 power cuts")
     parser.add_argument("--only", metavar="TEXT", help="what has this in its name")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the random moments at which QEMU is killed")
+    parser.add_argument("--port", type=int, default=FIRST_PORT)
     parser.add_argument("--workers", type=int, default=WORKERS, help="machines at the same time")
     given = parser.parse_args()
     given.mode = given.mode or MODES

@@ -8,6 +8,7 @@
 #include <zephyr/fatal.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/settings/settings.h>
 #include <zephyr/storage/flash_map.h>
 #include <zephyr/sys/reboot.h>
 #include <zephyr/sys/util.h>
@@ -18,6 +19,9 @@ LOG_MODULE_REGISTER(app, LOG_LEVEL_INF);
 
 /* The client waits no longer than this, for the watchdog's sake. */
 #define SLEEP_MAX_MS 1000
+
+/* Of a record of no use, in bytes. */
+#define FILL_LEN 900
 
 /* MCUboot's image header: the major version. */
 #define VERSION_AT 20
@@ -59,6 +63,21 @@ static void inventory(void *user, struct mender_pairs *pairs)
 	ARG_UNUSED(user);
 	snprintf(text, sizeof(text), "%u", version());
 	mender_pairs_add(pairs, "version", text);
+}
+
+/* Brings the settings to where the next records make them move what is still good and erase a page. */
+static void fill(void)
+{
+	static uint8_t record[FILL_LEN];
+	int rc = settings_subsys_init();
+
+	for (; rc == 0 && CUT_CONTROL->fill > 0; CUT_CONTROL->fill = CUT_CONTROL->fill - 1) {
+		record[0]++;
+		rc = settings_save_one("test/fill", record, sizeof(record));
+	}
+	if (rc != 0) {
+		LOG_ERR("the settings are not to be written: %d", rc);
+	}
 }
 
 /* As every product should: else a fault would stop the device until somebody comes. */
@@ -106,6 +125,7 @@ int main(void)
 		*(volatile uint32_t *)0xFFFFFFF0 = 0;
 	}
 	shift();
+	fill();
 	rc = start();
 	if (rc != 0) {
 		LOG_ERR("the client does not start: %s", mender_error_text(rc));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a test and the programs that run have in common: a page of memory that is in the same file as the flash. tests/qemu/machine.py
- * has the same places.
+ * What a test and the programs that run have in common: a page of memory that is in the same file as the flash.
+ * tests/qemu/machine.py has the same places.
  */
 #ifndef CUT_FLASH_H_
 #define CUT_FLASH_H_
@@ -40,6 +40,8 @@ struct cut_control {
 	uint32_t watchdog_ms;
 	/* Until when a new image must be committed, in ms. */
 	uint32_t commit_deadline_ms;
+	/* How many records of no use the application writes at its start, before it clears this. */
+	uint32_t fill;
 	/* How often the application started, and the major version of the last one that did. */
 	uint32_t starts;
 	uint32_t version;
