@@ -3,9 +3,10 @@
  * @file
  * Mender client for microcontrollers: what a platform defines.
  *
- * Every function must be defined. All but the lock, `mender_port_defaults` and the clock's wait and wake are called one at a
- * time: from `mender_client_poll`, and from `mender_client_confirm` and `mender_client_public_key`. They return at once, but for
- * what their documentation says, and keep no pointer beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
+ * Every function must be defined, those of a running hash only where the library has the feature `port-sha256`. All but the lock,
+ * `mender_port_defaults` and the clock's wait and wake are called one at a time: from `mender_client_poll`, and from
+ * `mender_client_confirm` and `mender_client_public_key`. They return at once, but for what their documentation says, and keep no
+ * pointer beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
  *
  * Rust binds this header by bindgen (rust/zephyr-sys): integers of fixed width and pointers only, no enumerations.
  */
@@ -68,6 +69,9 @@
 
 /** RSA, PKCS#1 v1.5, 2048 to 4096 bits. */
 #define MENDER_KEY_RSA 2
+
+/** Bytes of `struct mender_hash`: what PSA keeps of a running hash with every algorithm that Mbed TLS has, and some. */
+#define MENDER_HASH_SIZE 256
 
 /** Record: one copy of the client's state. */
 #define MENDER_RECORD_A 0
@@ -242,6 +246,23 @@ int32_t mender_port_crypto_verification_key(uint32_t index);
  * @param hash 32 bytes. @retval 1 good. @retval 0 bad. @retval <0 -errno: counts as bad.
  */
 int32_t mender_port_crypto_verify(uint32_t index, const uint8_t *hash, const uint8_t *signature, uint32_t len);
+
+/** A running SHA-256, as the platform keeps it. All zero, nothing was added to it yet. */
+struct mender_hash {
+	uint64_t opaque[MENDER_HASH_SIZE / 8];
+};
+
+/** Empties a hash, and gives back what the platform holds for it. */
+void mender_port_hash_restart(struct mender_hash *hash);
+
+/** Adds bytes. What goes wrong is told by `mender_port_hash_finish`. */
+void mender_port_hash_update(struct mender_hash *hash, const uint8_t *data, uint32_t len);
+
+/**
+ * The hash of all that was added; it is empty afterwards.
+ * @param digest 32 bytes. @retval 0 filled in. @retval <0 -errno: what was hashed counts as wrong.
+ */
+int32_t mender_port_hash_finish(struct mender_hash *hash, uint8_t *digest);
 
 /** @return a random number for jitter; it need not be fit for keys. */
 uint32_t mender_port_crypto_random(void);

@@ -39,6 +39,10 @@ MUTANTS = [
     ("crypto", "port_crypto.c", ".kind == MENDER_KEY_RSA", ".kind != MENDER_KEY_RSA"),
     ("crypto", "port_crypto.c", "status == PSA_ERROR_INVALID_HANDLE || status == PSA_ERROR_DOES_NOT_EXIST", "false"),
     ("crypto", "port_crypto.c", "(void)psa_generate_random((uint8_t *)&number, sizeof(number));", ";"),
+    ("hash", "port_hash.c", "if (!running->begun) {", "if (true) {"),
+    ("hash", "port_hash.c", "running->status = psa_hash_update(&running->operation, data, len);", ";"),
+    ("hash", "port_hash.c", "\tmender_port_hash_restart(hash);\n\treturn status;", "\treturn status;"),
+    ("hash", "port_hash.c", "PSA_ALG_SHA_256", "PSA_ALG_SHA_224"),
     ("log", "port_log.c", 'LOG_WRN("%s", line);', 'LOG_INF("%s", line);'),
     ("log", "port_log.c", 'LOG_ERR("%s", line);', 'LOG_ERR("an error");'),
     ("log", "port_log.c", "text, text_len) < 0", "text, text_len + 1) < 0"),
@@ -94,7 +98,7 @@ MUTANTS = [
     ("update", "port_crypto.c", "return status == PSA_SUCCESS ? 1 : status;\n}\n\nuint32_t", "return 0;\n}\n\nuint32_t"),
 ]
 SUITES = {
-    "port": ("boot", "clock", "crypto", "log", "network", "slot", "store", "thread", "transport"),
+    "port": ("boot", "clock", "crypto", "hash", "log", "network", "slot", "store", "thread", "transport"),
     "net": ("api", "device", "tls", "update"),
 }
 

@@ -356,7 +356,7 @@ impl<H: Hasher> Reader<H> {
             Step::Data => self.say(Note::Payload),
             Step::EntryEnd if in_header => self.header_entry_end(),
             Step::EntryEnd => {
-                self.payload.end(&self.manifest, &self.hash.clone().finish())?;
+                self.payload.end(&self.manifest, &self.hash.finish())?;
                 self.say(Note::FileEnd)
             }
         }
@@ -425,7 +425,7 @@ impl<H: Hasher> Reader<H> {
 
     /// The member has ended: what it was for is checked before anything else is read.
     fn member_end(&mut self) -> Result<(), Error> {
-        let hash = self.hash.clone().finish();
+        let hash = self.hash.finish();
         match self.stage {
             Stage::Version | Stage::Manifest => {
                 self.digest = hash;

@@ -6,18 +6,16 @@ use sha2::block_api::compress256;
 /// A SHA-256 value.
 pub type Sha256 = [u8; 32];
 
-/// A running SHA-256. Cloning forks the state.
-pub trait Hasher: Clone {
+/// A running SHA-256.
+pub trait Hasher {
     /// An empty hash.
     fn new() -> Self;
     /// Empties it.
-    fn restart(&mut self) {
-        *self = Self::new();
-    }
+    fn restart(&mut self);
     /// Adds `data`.
     fn update(&mut self, data: &[u8]);
-    /// The hash of all that was added.
-    fn finish(self) -> Sha256;
+    /// The hash of all that was added; it is empty afterwards.
+    fn finish(&mut self) -> Sha256;
 }
 
 /// The hash of `data`.
@@ -85,7 +83,7 @@ impl Hasher for Soft {
         }
     }
 
-    fn finish(mut self) -> Sha256 {
+    fn finish(&mut self) -> Sha256 {
         let bits = self.total.wrapping_mul(8).to_be_bytes();
         self.fill_tail(&[0x80]);
         while self.tail_len != 56 {
@@ -97,6 +95,7 @@ impl Hasher for Soft {
         for (to, from) in words.iter_mut().zip(self.state) {
             *to = from.to_be_bytes();
         }
+        self.restart();
         out
     }
 }

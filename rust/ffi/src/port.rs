@@ -2,6 +2,8 @@
 //! The ports of the client, made of the platform's C functions and the application's callbacks.
 
 mod application;
+#[cfg(feature = "port-sha256")]
+mod hash;
 mod modules;
 mod platform;
 

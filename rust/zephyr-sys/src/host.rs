@@ -54,6 +54,7 @@ pub const MENDER_RESET_WATCHDOG: i32 = 5;
 pub const MENDER_KEY_NONE: i32 = 0;
 pub const MENDER_KEY_P256: i32 = 1;
 pub const MENDER_KEY_RSA: i32 = 2;
+pub const MENDER_HASH_SIZE: i32 = 256;
 pub const MENDER_RECORD_A: i32 = 0;
 pub const MENDER_RECORD_B: i32 = 1;
 pub const MENDER_RECORD_LOG: i32 = 2;
@@ -233,6 +234,20 @@ unsafe extern "C" {
         signature: *const u8,
         len: u32,
     ) -> i32;
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct mender_hash {
+    pub opaque: [u64; 32usize],
+}
+unsafe extern "C" {
+    pub fn mender_port_hash_restart(hash: *mut mender_hash);
+}
+unsafe extern "C" {
+    pub fn mender_port_hash_update(hash: *mut mender_hash, data: *const u8, len: u32);
+}
+unsafe extern "C" {
+    pub fn mender_port_hash_finish(hash: *mut mender_hash, digest: *mut u8) -> i32;
 }
 unsafe extern "C" {
     pub fn mender_port_crypto_random() -> u32;

@@ -47,5 +47,9 @@ fn the_archive_wants_the_ports_and_the_memory_functions_and_nothing_else() {
     let memory = ["bcmp", "memcmp", "memcpy", "memmove", "memset", "strlen"];
     let wanted: BTreeSet<String> =
         symbols("--undefined-only").into_iter().filter(|name| !memory.contains(&name.as_str())).collect();
-    assert_eq!(wanted, declared("mender_port.h"));
+    let is_hash = |name: &String| name.starts_with("mender_port_hash_");
+    // The client hashes by itself unless it is built with `port-sha256`.
+    let ports: BTreeSet<String> =
+        declared("mender_port.h").into_iter().filter(|name| !is_hash(name)).collect();
+    assert_eq!(wanted, ports);
 }

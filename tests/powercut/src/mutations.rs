@@ -37,8 +37,8 @@ pub const MUTATIONS: [Mutation; 23] = [
     mutation(
         "swap armed before the last hash check",
         "rust/artifact/src/reader.rs",
-        "self.payload.end(&self.manifest, &self.hash.clone().finish())?;",
-        "let _unchecked = self.payload.end(&self.manifest, &self.hash.clone().finish());",
+        "self.payload.end(&self.manifest, &self.hash.finish())?;",
+        "let _unchecked = self.payload.end(&self.manifest, &self.hash.finish());",
     ),
     mutation(
         "provides written before confirm",

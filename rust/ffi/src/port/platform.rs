@@ -4,7 +4,7 @@
 use super::{Ports, count, done, progress};
 use crate::raw::Receiver;
 use crate::types::{MENDER_LEVEL_DEBUG, MENDER_LEVEL_ERROR, MENDER_LEVEL_INFO, MENDER_LEVEL_WARNING};
-use mender_base::sha256::{Sha256, Soft};
+use mender_base::sha256::Sha256;
 use mender_base::{Event, Level, limits};
 use mender_port::{
     Boot, Channel, Clock, Crypto, DeviceKey, Errno, KeyKind, Log, Progress, Received, RecordId, ResetCause,
@@ -161,7 +161,10 @@ impl Store for Ports {
 }
 
 impl Crypto for Ports {
-    type Hasher = Soft;
+    #[cfg(not(feature = "port-sha256"))]
+    type Hasher = mender_base::sha256::Soft;
+    #[cfg(feature = "port-sha256")]
+    type Hasher = super::hash::PortHasher;
 
     fn device_key(&mut self) -> Result<DeviceKey> {
         match count(sys::mender_port_crypto_device_key())? {

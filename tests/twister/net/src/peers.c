@@ -11,6 +11,8 @@
 #define TOTAL_MS 3000
 /* At once, one after the other, before the client waits for longer. */
 #define TRIES    3
+/* For the handshake of each, on an emulator whose machine has more to do. */
+#define SLACK_MS 3000
 
 PEER_DEFINE(server);
 
@@ -74,7 +76,7 @@ ZTEST(peers, test_a_silent_server_is_waited_for_no_longer_than_the_idle_timeout)
 	uint32_t ms;
 
 	zassert_equal(error_of(stay_silent, &ms), MENDER_E_IDLE_TIMEOUT);
-	zassert_true(ms >= TRIES * IDLE_MS && ms < TRIES * (IDLE_MS + 1000), "%u ms", ms);
+	zassert_true(ms >= TRIES * IDLE_MS && ms < TRIES * (IDLE_MS + SLACK_MS), "%u ms", ms);
 }
 
 static void drip(struct peer *self, int socket)
@@ -99,7 +101,7 @@ ZTEST(peers, test_a_dripping_server_is_waited_for_no_longer_than_the_total_timeo
 	uint32_t ms;
 
 	zassert_equal(error_of(drip_a_header, &ms), MENDER_E_TOTAL_TIMEOUT);
-	zassert_true(ms >= TRIES * TOTAL_MS && ms < TRIES * (TOTAL_MS + 1000), "%u ms", ms);
+	zassert_true(ms >= TRIES * TOTAL_MS && ms < TRIES * (TOTAL_MS + SLACK_MS), "%u ms", ms);
 }
 
 static void talk_nonsense(struct peer *self, int socket)
