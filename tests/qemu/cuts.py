@@ -2,6 +2,7 @@
 """Power cuts: a run without one says which flash operations there are, further runs lose the power in one of them."""
 
 import collections
+import random
 
 import machine
 from device import Device
@@ -33,6 +34,7 @@ FEW = {
     "swap": 2,
     "confirm": 1,
     "revert": 1,
+    "two cuts": 2,
 }
 MANY = {
     "first start": 12,
@@ -43,6 +45,7 @@ MANY = {
     "swap": 24,
     "confirm": 3,
     "revert": 12,
+    "two cuts": 24,
 }
 # In the long run also each of the first and the last operations of a swap and of a revert, in every way.
 EDGE = 6
@@ -55,6 +58,31 @@ Cut = collections.namedtuple("Cut", "moment number tear phase")
 def phase(memory, moment, number):
     found = memory.phase(number)
     return CALLED.get(moment, {}).get(found, found)
+
+
+class Pairs:
+    """Two cuts in one swap or revert, at random."""
+
+    def __init__(self, reference, mode, number, seed):
+        chance = random.Random(f"{seed}-{mode}-{number}")
+        moment, kind = ((ARMED, "swap"), (REVERT, "revert"))[number % 2]
+        total = reference.operations[moment].count(kind)
+        first = chance.randint(1, total - 1)
+        self.cut = Cut(moment, first, chance.choice(TEARS), kind)
+        # What the first run had still to do is done in the second one in any case.
+        self.second, self.tear = chance.randint(1, total - first), chance.choice(TEARS)
+        self.name = f"two-cuts-{mode}-{seed}-{number}"
+
+    def story(self, device):
+        fails(device, self.cut)
+        memory = device.memory
+        memory.set(cut_at=memory.get("count") + self.second, tear=TEARS.index(self.tear))
+        device.start().until_end("the power to fail again")
+        expect(memory.get("was_cut") == 1, "QEMU ended without a second power cut")
+        memory.set(cut_at=0, was_cut=0, version=0)
+        told = comes_back(device, self.cut, further=False)
+        first = f"{self.cut.phase}, {self.cut.tear} of operation {self.cut.number} done"
+        return "two cuts", f"{first}, then {self.tear} of the {self.second}. after it: {told}"
 
 
 class Reference:

@@ -160,7 +160,7 @@ class Device:
 
     def updates_next(self, other):
         """The next update succeeds, whatever came before."""
-        self.memory.set(trial=machine.GOOD, commit_deadline_ms=0)
+        self.memory.set(trial=machine.GOOD, commit_deadline_ms=0, slow_us=0)
         self.offer(3)
         self.ends(3, "success")
         self.holds(3, other)

@@ -30,6 +30,14 @@ WATCHDOG_MS = 60000
 LOOK_EVERY_S = 0.1
 
 
+def qemu(flash, serial):
+    """QEMU's command line: the board, with this file as its flash and this one for its console."""
+    nvm = f"memory-backend-file,id=nvm,share=on,mem-path={flash},size=16M"
+    command = ["qemu-system-arm", "-display", "none", "-monitor", "none", "-object", nvm]
+    command += ["-machine", "mps2-an385,memory-backend=nvm", "-nic", "user,id=net,model=lan9118"]
+    return [*command, "-chardev", f"file,id=serial,path={serial},append=on", "-serial", "chardev:serial"]
+
+
 def erased():
     return b"\xff" * FLASH_SIZE
 
@@ -101,11 +109,8 @@ class Machine:
         self.log = folder / "serial.log"
         self.control = folder / "qmp.sock"
         self.control.unlink(missing_ok=True)
-        nvm = f"memory-backend-file,id=nvm,share=on,mem-path={memory.path},size=16M"
-        command = ["qemu-system-arm", "-display", "none", "-monitor", "none", "-object", nvm]
-        command += ["-machine", "mps2-an385,memory-backend=nvm", "-nic", "user,id=net,model=lan9118"]
-        command += ["-semihosting-config", "enable=on,target=native", "-kernel", mcuboot]
-        command += ["-chardev", f"file,id=serial,path={self.log},append=on", "-serial", "chardev:serial"]
+        command = [*qemu(memory.path, self.log), "-kernel", mcuboot]
+        command += ["-semihosting-config", "enable=on,target=native"]
         command += ["-qmp", f"unix:{self.control},server=on,wait=off"]
         self.process = subprocess.Popen(command if reboots else [*command, "-no-reboot"], stderr=subprocess.DEVNULL)
 

@@ -106,6 +106,9 @@ def submit_all(given, pool, build, reference):
     yield from submit(f"torn_magic_twice-{build.mode}", cuts.ARMED, cuts.torn_magic_twice(reference))
     for number, cut in enumerate(reference.cuts(given.long)):
         yield from submit(cuts.name_of(build.mode, cut), cut.moment, cuts.story(cut, number % FURTHER_EVERY == 0))
+    for number in range((cuts.MANY if given.long else cuts.FEW)["two cuts"]):
+        pair = cuts.Pairs(reference, build.mode, number, given.seed)
+        yield from submit(pair.name, pair.cut.moment, pair.story)
 
 
 def run_all(given, folder):
@@ -139,7 +142,7 @@ def main():
     parser.add_argument("--mode", action="append", choices=MODES, help="one of MCUboot's modes (all)")
     parser.add_argument("--long", action="store_true", help="over 200 power cuts")
     parser.add_argument("--only", metavar="TEXT", help="what has this in its name")
-    parser.add_argument("--seed", type=int, default=1, help="of the random moments at which QEMU is killed")
+    parser.add_argument("--seed", type=int, default=1, help="of what is random: kills, pairs of cuts")
     parser.add_argument("--port", type=int, default=FIRST_PORT)
     parser.add_argument("--workers", type=int, default=WORKERS, help="machines at the same time")
     given = parser.parse_args()

@@ -23,6 +23,9 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "native_sim"))
 import updates  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "qemu"))
+from machine import qemu  # noqa: E402
+
 # dts/overlays/mps2_an385_nvm.dtsi, in a region of 16 MiB that QEMU wants whole.
 MAP = {"SLOT0": 0x10000, "SLOT1": 0xD0000, "SLOT_SIZE": 0xC0000, "FLASH_SIZE": 0x1000000}
 LISTEN = "127.0.0.1:18543"
@@ -44,10 +47,7 @@ class Machine:
     """QEMU with the firmware and its flash."""
 
     def __init__(self, elf, flash, log):
-        nvm = f"memory-backend-file,id=nvm,share=on,mem-path={flash},size=16M"
-        machine = ["-object", nvm, "-machine", "mps2-an385,memory-backend=nvm", "-nic", "user,model=lan9118"]
-        command = ["qemu-system-arm", "-display", "none", "-serial", f"file:{log}", "-monitor", "none", "-no-reboot"]
-        self.process = subprocess.Popen([*command, *machine, "-kernel", elf])
+        self.process = subprocess.Popen([*qemu(flash, log), "-no-reboot", "-kernel", elf])
         self.log = log
 
     def said(self):
