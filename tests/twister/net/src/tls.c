@@ -197,6 +197,22 @@ ZTEST(tls, test_a_peer_that_hangs_up_in_the_handshake_is_an_error)
 	assert_not_opened(API, "localhost");
 }
 
+ZTEST(tls, test_a_server_that_goes_away_is_noticed_by_both_directions)
+{
+	int32_t rc;
+
+	peer_start(&peer, AF_INET, TAG_API, hang_up);
+	zassert_ok(mender_port_transport_open(API, "localhost", peer.port, true));
+	zassert_equal(mender_port_transport_send(API, (const uint8_t *)"bye", 3), 3);
+	rc = stream_receive(API, sizeof(stream_buf));
+	zassert_true(rc == 0 || (rc < 0 && rc != MENDER_AGAIN), "%d", rc);
+	for (int i = 0; i < 100 && (rc >= 0 || rc == MENDER_AGAIN); i++) {
+		rc = mender_port_transport_send(API, stream_buf, 100);
+		k_msleep(50);
+	}
+	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);
+}
+
 ZTEST(tls, test_records_are_delivered_whole_through_small_buffers)
 {
 	peer_start(&peer, AF_INET, TAG_API, stream_send_pattern);

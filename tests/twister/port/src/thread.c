@@ -12,6 +12,12 @@ PEER_DEFINE(server);
 
 static char url[64];
 
+static void *setup(void)
+{
+	peer_network_up();
+	return NULL;
+}
+
 static void after(void *fixture)
 {
 	ARG_UNUSED(fixture);
@@ -102,4 +108,4 @@ ZTEST(thread, test_without_tls_the_client_gives_up_https_and_not_a_byte_leaves)
 	zassert_equal(server.received, 0);
 }
 
-ZTEST_SUITE(thread, NULL, NULL, NULL, after, NULL);
+ZTEST_SUITE(thread, NULL, setup, NULL, after, NULL);

@@ -197,6 +197,8 @@ ZTEST(transport, test_without_tls_https_is_refused_and_not_a_byte_leaves)
 {
 	peer_start(&peer, AF_INET, 0, NULL);
 	zassert_equal(mender_port_transport_open(API, "127.0.0.1", peer.port, true), -EPROTONOSUPPORT);
+	/* Nor is the name asked for. */
+	zassert_equal(mender_port_transport_open(API, "server.example", peer.port, true), -EPROTONOSUPPORT);
 	zassert_equal(mender_port_transport_send(API, stream_buf, 1), -ENOTCONN);
 	k_msleep(500);
 	zassert_equal(peer.connections, 0);
