@@ -92,6 +92,7 @@ MUTANTS = [
     ("device", "settings.c", "identity = values.identity;", ";"),
     ("device", "port_system.c", "rc == -ENOENT ? own_identity(pairs) : rc", "own_identity(pairs)"),
     ("api", "port_defaults.c", ".artifact_name = CONFIG_MENDER_MCU_ARTIFACT_NAME", '.artifact_name = "another"'),
+    ("update", "port_clock.c", "(uint64_t)now.tv_sec * MSEC_PER_SEC", "(uint64_t)now.tv_sec"),
     ("update", "port_system.c", "address->len != 6", "true"),
     ("update", "port_defaults.c", ".device_type = CONFIG_MENDER_MCU_DEVICE_TYPE", '.device_type = "another"'),
     ("update", "port_boot.c", "return boot_is_img_confirmed();", "return 1;"),

@@ -329,7 +329,7 @@ errors! {
     RevertedBefore = 1427, "image was reverted before and is not tried again";
 
     // ---- 15xx: ports (the errno is in the log)
-    /// No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name).
+    /// No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name, client certificate).
     Connect = 1501, "connecting failed";
     /// The connection broke while sending.
     Send = 1502, "sending failed";

@@ -43,7 +43,8 @@ static bool read_request(struct peer *peer, int socket, struct request *request)
 static bool reply(int socket, const char *status, const char *body)
 {
 	char head[256];
-	const int len = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %u\r\n\r\n", status,
+	const int len = snprintf(head, sizeof(head),
+				 "HTTP/1.1 %s\r\nDate: Tue, 01 Jun 2027 12:00:00 GMT\r\nContent-Length: %u\r\n\r\n", status,
 				 (uint32_t)strlen(body));
 
 	return peer_send(socket, head, len) && peer_send(socket, body, strlen(body));

@@ -200,6 +200,9 @@ ZTEST(update, test_an_image_that_mcuboot_reverts_is_a_failure_with_a_log)
 	zassert_equal(app.error, MENDER_E_REVERTED, "%d", app.error);
 	zassert_true(runs_old_image());
 	zassert_not_null(strstr(server.log, mender_error_text(MENDER_E_REVERTED)), "%s", server.log);
+	/* A clock that is trusted goes before the server's. */
+	zassert_not_null(strstr(server.log, "\"2027-01-15T08:"), "%s", server.log);
+	zassert_is_null(strstr(server.log, "2027-06-01"), "%s", server.log);
 }
 
 ZTEST(update, test_an_image_that_fails_its_self_test_goes_back)

@@ -105,6 +105,8 @@ ZTEST(shell, test_an_abort_ends_a_download_and_the_log_says_why)
 	says("mender abort", "aborting the deployment");
 	UNTIL(server.failure_reported && server.log[0] != '\0');
 	zassert_not_null(strstr(server.log, "deployment aborted on the device"), "%s", server.log);
+	/* The time is the server's. */
+	zassert_not_null(strstr(server.log, "\"2027-06-01T12:"), "%s", server.log);
 	UNTIL(strstr(typed("mender status"), "deployment:     none") != NULL);
 	says("mender status", "last one:       failed: deployment aborted on the device");
 	says("mender log", "error: deployment of release-2 failed: deployment aborted on the device");

@@ -7,6 +7,9 @@
 
 #include "peer.h"
 
+/* A Tuesday; the device has no other clock. */
+#define SERVER_DATE "Date: Tue, 01 Jun 2027 12:00:00 GMT\r\n"
+
 #define ID "0a1b2c3d-0001-4000-8000-000000000001"
 
 PEER_DEFINE(peer);
@@ -47,7 +50,7 @@ static const char *take(struct peer *self, int socket)
 static void reply(int socket, const char *status, const char *body)
 {
 	static char text[1024];
-	const int len = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+	const int len = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\n" SERVER_DATE "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
 				 status, strlen(body), body);
 
 	(void)peer_send(socket, text, len);
