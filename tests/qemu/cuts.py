@@ -92,12 +92,11 @@ class Reference:
         self.snapshots = {}
         self.operations = {}
         self.first_start(given, build, folder, port)
-        if build.mode == "overwrite":
-            return
-        self.with_full_pages(given, build, folder, port)
         self.first_part(given, build, folder, port)
         self.second_part(given, build, folder, port)
-        self.reverted(given, build, folder, port)
+        if build.mode != "overwrite":
+            self.with_full_pages(given, build, folder, port)
+            self.reverted(given, build, folder, port)
 
     def take(self, device, moment):
         memory = device.memory
@@ -189,8 +188,8 @@ class Reference:
     def cuts(self, long):
         """Cuts spread over each phase, with the tears by turns."""
         chosen = []
-        for moment, phases in PHASES.items():
-            for phase in phases:
+        for moment in self.operations:
+            for phase in PHASES[moment]:
                 numbers = [at for at, each in enumerate(self.operations[moment], 1) if each == phase]
                 pairs = spread(numbers, (MANY if long else FEW)[phase])
                 if long and phase in ("swap", "revert"):
@@ -277,9 +276,7 @@ def torn_magic_twice(reference):
         device.ends(2, "failure")
         scratch = device.build.mode == "scratch"
         device.holds(*((1, 2) if scratch else (2, 1)))
-        named = lambda: device.server.list("devices")[0]["inventory"].get("artifact_name")
-        wanted = "release-1" if scratch else "release-2_INCONSISTENT"
-        device.machine.until(lambda: named() == wanted, f"the artifact name {wanted}")
+        device.is_named("release-1" if scratch else "release-2_INCONSISTENT")
         end = "MCUboot reverts" if scratch else "MCUboot loses the revert, as is known, and the server hears that"
         return f"The magic of a revert is torn, and the power fails again {SECOND_CUT_AFTER} operations later: {end}."
 

@@ -154,6 +154,11 @@ class Device:
         refused = self.memory.get("refused")
         expect(refused == 0, f"{refused} programs of what was programmed already")
 
+    def is_named(self, artifact_name):
+        """Waits until the server knows the device by this artifact name."""
+        named = lambda: self.server.list("devices")[0]["inventory"].get("artifact_name") == artifact_name
+        self.machine.until(named, f"the artifact name {artifact_name}")
+
     def header_is_erased(self):
         first = self.memory.flash()[SLOT1 : SLOT1 + PAGE + self.build.shifts()[-1]]
         return first.strip(b"\xff") == b""

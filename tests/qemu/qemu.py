@@ -83,12 +83,14 @@ class Pool:
 
 def scenarios_of(mode, given):
     """Names and stories, the long ones first."""
-    if mode == given.mode[0]:
+    if mode == given.mode[0] != "overwrite":
         yield from ((each.__name__, each) for each in stories.ONCE)
     if mode != "overwrite":
         yield from ((each.__name__, each) for each in stories.SWAPPING)
         for seed in range(given.seed, given.seed + (SEEDS if given.long else 1)):
             yield f"killed-{seed}", stories.killed(seed)
+    else:
+        yield stories.no_way_back.__name__, stories.no_way_back
     yield from ((each.__name__, each) for each in stories.EVERYWHERE)
 
 
@@ -101,11 +103,11 @@ def submit_all(given, pool, build, reference):
 
     for name, story in scenarios_of(build.mode, given):
         yield from submit(f"{name}-{build.mode}", cuts.KNOWN, story)
+    for number, cut in enumerate(reference.cuts(given.long)):
+        yield from submit(cuts.name_of(build.mode, cut), cut.moment, cuts.story(cut, number % FURTHER_EVERY == 0))
     if build.mode == "overwrite":
         return
     yield from submit(f"torn_magic_twice-{build.mode}", cuts.ARMED, cuts.torn_magic_twice(reference))
-    for number, cut in enumerate(reference.cuts(given.long)):
-        yield from submit(cuts.name_of(build.mode, cut), cut.moment, cuts.story(cut, number % FURTHER_EVERY == 0))
     for number in range((cuts.MANY if given.long else cuts.FEW)["two cuts"]):
         pair = cuts.Pairs(reference, build.mode, number, given.seed)
         yield from submit(pair.name, pair.cut.moment, pair.story)

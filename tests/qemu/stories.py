@@ -57,6 +57,17 @@ def self_test_fails(device):
     reverts(device, "elf-test")
 
 
+def no_way_back(device):
+    """The new image's self-test fails where MCUboot overwrites: it stays, and the server hears that it is inconsistent."""
+    device.memory.set(trial=machine.SELF_TEST_FAILS)
+    device.offer(2)
+    device.start()
+    device.ends(2, "failure")
+    device.holds(2)
+    device.is_named("release-2_INCONSISTENT")
+    device.updates_next(other=2)
+
+
 def reset_before_confirm(device):
     """The new image is reset from outside before it is confirmed: MCUboot reverts, the server hears of a failure."""
     device.offer(2)

@@ -55,7 +55,7 @@ MUTANTS = [
     ("network", "network.c", "dns_resolve_get_default()->state == DNS_RESOLVE_CONTEXT_ACTIVE", "true"),
     ("network", "network.c", "error != ENOENT", "true"),
     ("network", "port_transport.c", "if (network_reaches(AF_INET)) {", "if (true) {"),
-    ("slot", "port_slot.c", "state = -EINVAL;\n\tif (!boot_is_img_confirmed()) {\n\t\t/*", "state = -EINVAL;\n\tif (false) {\n\t\t/*"),
+    ("slot", "port_slot.c", "state = -EINVAL;\n\tif (mender_port_boot_is_confirmed() != 1) {\n\t\t/*", "state = -EINVAL;\n\tif (false) {\n\t\t/*"),
     ("slot", "port_slot.c", "size > bytes", "false"),
     ("slot", "port_slot.c", "size += 3 * align * DIV_ROUND_UP(area->fa_size, page_size);", ";"),
     ("slot", "port_slot.c", "rc = MIN(slot_clear_page(image.flash_area, slot_flags_offset(image.flash_area)), 0);", "rc = 0;"),

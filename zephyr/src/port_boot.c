@@ -110,6 +110,10 @@ int32_t mender_port_boot_running_hash(uint8_t *hash)
 
 int32_t mender_port_boot_is_confirmed(void)
 {
+	if (bootinfo_overwrites()) {
+		/* MCUboot leaves what it has overwritten without the flag, and yet never goes back. */
+		return 1;
+	}
 	return boot_is_img_confirmed();
 }
 

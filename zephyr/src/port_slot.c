@@ -109,7 +109,7 @@ int32_t mender_port_slot_begin(uint32_t size)
 	int rc;
 
 	state = -EINVAL;
-	if (!boot_is_img_confirmed()) {
+	if (mender_port_boot_is_confirmed() != 1) {
 		/* The slot holds the image to fall back to. */
 		return -EBUSY;
 	}
@@ -191,7 +191,7 @@ int32_t mender_port_slot_invalidate(void)
 	int rc;
 
 	state = -EINVAL;
-	if (!boot_is_img_confirmed()) {
+	if (mender_port_boot_is_confirmed() != 1) {
 		return -EBUSY;
 	}
 	rc = flash_area_open(INACTIVE_SLOT, &area);
