@@ -366,7 +366,7 @@
 /** Image was reverted before and is not tried again: This very image was tried before and did not prove itself. Deploy a better one, or have it tried again: `mender_client_retry`. */
 #define MENDER_E_REVERTED_BEFORE (-1427)
 
-/** Connecting failed: No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name). */
+/** Connecting failed: No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name, client certificate). */
 #define MENDER_E_CONNECT (-1501)
 
 /** Sending failed: The connection broke while sending. */

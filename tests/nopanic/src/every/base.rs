@@ -50,7 +50,7 @@ fn hashes() {
     let mut hash = Soft::new();
     while any() {
         Soft::update(&mut hash, any());
-        see(Soft::finish(hash.clone()));
+        see(Soft::finish(&mut hash.clone()));
         Soft::restart(&mut hash);
         Hasher::restart(&mut hash);
     }
