@@ -79,6 +79,10 @@ static int load(const char *name, size_t len, settings_read_cb read, void *arg, 
 	const size_t room = sizeof(texts) - texts_len;
 	int rc = -ENOSPC;
 
+	if (name == NULL) {
+		/* A value of the subtree itself, which has no name. */
+		return 0;
+	}
 	if (len < room) {
 		const ssize_t count = read(arg, text, len);
 

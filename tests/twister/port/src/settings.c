@@ -38,6 +38,15 @@ ZTEST(settings, test_without_settings_kconfig_counts)
 	zassert_equal(config.poll_interval_ms, CONFIG_MENDER_MCU_POLL_INTERVAL_S * 1000);
 }
 
+ZTEST(settings, test_a_value_without_a_name_is_left_out)
+{
+	put("mender", "x");
+	zassert_ok(mender_settings_set("device_type", "pump"));
+	mender_port_defaults(&config);
+	zassert_str_equal(config.device_type, "pump");
+	zassert_ok(settings_delete("mender"));
+}
+
 ZTEST(settings, test_what_is_set_takes_the_place_of_kconfig)
 {
 	zassert_ok(mender_settings_set("server", "https://mender.example.com:444"));
