@@ -4,6 +4,7 @@
 #undef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #include <mender_mcu.h>
+#include <string.h>
 #include <time.h>
 #include <zephyr/kernel.h>
 #include <zephyr/shell/shell.h>
@@ -197,11 +198,22 @@ static int cmd_log(const struct shell *sh, size_t argc, char **argv)
 }
 
 #ifdef CONFIG_MENDER_MCU_SETTINGS
+/* The shell drops without a word what its buffer has no room for. A value that ends where the buffer does may have lost its end. */
+static bool may_be_cut(const struct shell *sh, const char *value)
+{
+	return value + strlen(value) == sh->ctx->cmd_buff + CONFIG_SHELL_CMD_BUFF_SIZE - 1;
+}
+
 static int cmd_set(const struct shell *sh, size_t argc, char **argv)
 {
 	const char *value = argc > 2 ? argv[2] : NULL;
-	const int32_t rc = mender_settings_set(argv[1], value);
+	int32_t rc;
 
+	if (value != NULL && may_be_cut(sh, value)) {
+		shell_error(sh, "too long for the shell: see CONFIG_SHELL_CMD_BUFF_SIZE");
+		return -ENOSPC;
+	}
+	rc = mender_settings_set(argv[1], value);
 	switch (rc) {
 	case 0:
 		shell_print(sh, "%s; it counts from the next start", value != NULL ? "kept" : "removed");

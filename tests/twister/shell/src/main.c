@@ -150,6 +150,22 @@ ZTEST(shell, test_a_setting_is_kept_or_refused_with_a_reason)
 	says("mender set poll_interval", "removed");
 	says("mender set colour blue", "there is no setting of that name");
 }
+
+ZTEST(shell, test_a_setting_that_the_shell_may_have_cut_is_not_kept)
+{
+	static const char command[] = "mender set tenant_token ";
+	static char line[CONFIG_SHELL_CMD_BUFF_SIZE];
+
+	(void)server_start();
+	memset(line, 'x', sizeof(line) - 1);
+	memcpy(line, command, sizeof(command) - 1);
+	says(line, "too long for the shell");
+	zassert_not_equal(code, 0);
+	/* Tokens of hosted Mender have up to 1000 bytes. */
+	line[sizeof(command) - 1 + 1000] = '\0';
+	says(line, "kept");
+	says("mender set tenant_token", "removed");
+}
 #endif
 
 ZTEST_SUITE(shell, NULL, NULL, NULL, device_end, NULL);
