@@ -35,15 +35,17 @@ pub(crate) unsafe fn write<T>(pointer: *mut T, value: T) -> Result<(), Error> {
     Ok(())
 }
 
-/// Memory for the caller's exclusive use.
+/// Memory for the caller's exclusive use, all zero.
 ///
 /// # Safety
-/// Unless NULL, `pointer` is good for reading and writing `len` initialised bytes for all of `'a`, and nobody else uses them.
+/// Unless NULL, `pointer` is good for reading and writing `len` bytes for all of `'a`, and nobody else uses them.
 pub(crate) unsafe fn memory<'a>(pointer: *mut u8, len: usize) -> Result<&'a mut [u8], Error> {
     if pointer.is_null() || isize::try_from(len).is_err() {
         return Err(Error::NullPointer);
     }
-    // SAFETY: it is not NULL, the length is possible, and the caller promised the rest.
+    // SAFETY: it is not NULL, the length is possible, and the caller promised the rest. C need not have initialised it.
+    unsafe { pointer.write_bytes(0, len) };
+    // SAFETY: as above, and now it is initialised.
     Ok(unsafe { slice::from_raw_parts_mut(pointer, len) })
 }
 

@@ -164,6 +164,8 @@ impl Drop for Held {
             let ports = self.client().ports_mut();
             ports.close(Channel::Api);
             ports.close(Channel::Storage);
+            // SAFETY: the claim is ours, and with it nobody finds the client any more.
+            unsafe { (*memory()).assume_init_drop() };
             with(|shared| *shared = NOTHING);
         }
     }
