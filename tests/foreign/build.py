@@ -70,6 +70,17 @@ def check_image(image, config):
             sys.exit(f"{image}: no {symbol}")
 
 
+def check_mcuboot(build, image):
+    """The image is signed; MCUboot has the application's partition map, and none of its sizes."""
+    if not (image / "zephyr.signed.bin").is_file():
+        sys.exit("no signed image")
+    tree, config = ((build / "mcuboot/zephyr" / name).read_text(encoding="utf-8") for name in ("zephyr.dts", ".config"))
+    if "slot1_partition:" not in tree:
+        sys.exit("MCUboot has another partition map")
+    if "CONFIG_MBEDTLS_HEAP_SIZE=90000" in config:
+        sys.exit("MCUboot has the snippet, too")
+
+
 def check_changes(build):
     """Nothing changed: the library stays. Another value in Kconfig: it is made anew."""
     library = next(build.rglob("rust/libmender_mcu.a"))
@@ -98,8 +109,8 @@ def main():
     make_neighbour(neighbour)
 
     base = Path(os.environ["ZEPHYR_BASE"])
-    # With sysbuild, -DSNIPPET would reach MCUboot, too.
-    source = (["-S", base / "share/sysbuild", f"-DAPP_DIR={app}", "-Dforeign_SNIPPET=mender-mcu"] if args.sysbuild
+    # With sysbuild, SB_CONFIG_MENDER_MCU applies the snippet, to the application alone.
+    source = (["-S", base / "share/sysbuild", f"-DAPP_DIR={app}"] if args.sysbuild
               else ["-S", app, "-DSNIPPET=mender-mcu"])
     text = run(["cmake", "-GNinja", "-B", build, f"-DBOARD={args.board}", *source,
                 f"-DEXTRA_ZEPHYR_MODULES={REPOSITORY};{neighbour}", *options])
@@ -110,8 +121,8 @@ def main():
     check_modules(build, neighbour)
     image = build / "foreign/zephyr" if args.sysbuild else build / "zephyr"
     check_image(image / "zephyr.elf", image / ".config")
-    if args.sysbuild and not (image / "zephyr.signed.bin").is_file():
-        sys.exit("no signed image")
+    if args.sysbuild:
+        check_mcuboot(build, image)
     if not args.sysbuild:
         check_changes(build)
     print(f"ok {args.board}: {image / 'zephyr.elf'}")
