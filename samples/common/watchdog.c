@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "watchdog.h"
+
 #include <zephyr/device.h>
 #include <zephyr/drivers/watchdog.h>
+#include <zephyr/fatal.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log_ctrl.h>
+#include <zephyr/sys/reboot.h>
 
-#include "app.h"
-
-/* Longer than the longest call of mender_client_poll(): resolving, connecting and the handshake take up to 24 s (prj.conf). */
-#define TIMEOUT_MS 30000
-
+#ifdef CONFIG_WATCHDOG
 static const struct device *const watchdog = DEVICE_DT_GET(DT_ALIAS(watchdog0));
 static int channel = -1;
 
-int watchdog_start(void)
+int watchdog_start(uint32_t timeout_ms)
 {
 	const struct wdt_timeout_cfg config = {
-		.window = {.max = TIMEOUT_MS},
+		.window = {.max = timeout_ms},
 		.flags = WDT_FLAG_RESET_SOC,
 	};
+	int rc;
 
 	channel = wdt_install_timeout(watchdog, &config);
-	return channel < 0 ? channel : wdt_setup(watchdog, WDT_OPT_PAUSE_HALTED_BY_DBG);
+	if (channel < 0) {
+		return channel;
+	}
+	rc = wdt_setup(watchdog, WDT_OPT_PAUSE_HALTED_BY_DBG);
+	/* Some cannot be stopped for a debugger. */
+	return rc == -ENOTSUP ? wdt_setup(watchdog, 0) : rc;
 }
 
 void watchdog_feed(void)
@@ -26,4 +34,30 @@ void watchdog_feed(void)
 	if (channel >= 0) {
 		(void)wdt_feed(watchdog, channel);
 	}
+}
+#else
+int watchdog_start(uint32_t timeout_ms)
+{
+	ARG_UNUSED(timeout_ms);
+	return 0;
+}
+
+void watchdog_feed(void)
+{
+}
+#endif
+
+void watchdog_give_up(void)
+{
+	k_sleep(K_MSEC(WATCHDOG_TIMEOUT_MS));
+	sys_reboot(SYS_REBOOT_COLD);
+}
+
+/* Zephyr would halt, and nobody comes by to press the reset button. */
+void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *esf)
+{
+	ARG_UNUSED(reason);
+	ARG_UNUSED(esf);
+	LOG_PANIC();
+	sys_reboot(SYS_REBOOT_COLD);
 }

@@ -66,9 +66,14 @@ class Device:
         self.memory.set(port=port)
         self.server = Server(given.server, folder, f"127.0.0.1:{port}", "--host", HOST)
         self.machine = None
+        self.mcuboot = build.mcuboot
+
+    def machine_of(self, mode):
+        """The next machine has MCUboot of another mode."""
+        self.mcuboot = self.build.folder.parent / mode / "mcuboot.elf"
 
     def start(self, **options):
-        self.machine = Machine(self.build.mcuboot, self.memory, self.folder, **options)
+        self.machine = Machine(self.mcuboot, self.memory, self.folder, **options)
         return self.machine
 
     def close(self):

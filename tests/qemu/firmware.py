@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+SAMPLE = HERE.parent.parent / "samples" / "ota"
 BOARD = "mps2/an385"
 # What the two builds call the same mode.
 MODES = {
@@ -66,7 +67,7 @@ def main():
         mcuboot() / "boot" / "zephyr",
         out / "mcuboot",
         f"-DEXTRA_ZEPHYR_MODULES={HERE / 'flash'}",
-        f"-DEXTRA_CONF_FILE={HERE / 'mcuboot.conf'}",
+        f"-DEXTRA_CONF_FILE={SAMPLE / 'sysbuild' / 'mcuboot_mps2_an385.conf'};{HERE / 'mcuboot.conf'}",
         f"-DDTC_OVERLAY_FILE={HERE / 'mcuboot.overlay'}",
         f"-DCONFIG_{loader_mode}=y",
     )

@@ -25,7 +25,7 @@ FIELDS = (
 TEARS = ("nothing", "half", "all")
 ENTRY = struct.Struct("<IIcc6x")
 # app/src/main.c
-GOOD, SELF_TEST_FAILS, HANGS, FAULTS = range(4)
+GOOD, SELF_TEST_FAILS, HANGS, FAULTS, DOES_NOT_START = range(5)
 WATCHDOG_MS = 60000
 LOOK_EVERY_S = 0.1
 

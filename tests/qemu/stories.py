@@ -97,6 +97,18 @@ def faults(device):
     reverts(device, "everted")
 
 
+def does_not_start(device):
+    """The new image's client does not start: the image is reset, MCUboot reverts, the server hears of a failure."""
+    device.memory.set(trial=machine.DOES_NOT_START)
+    device.offer(2)
+    device.start()
+    device.until_version(1)
+    device.memory.set(watchdog_ms=HANG_MS)
+    device.until_version(2)
+    device.memory.set(watchdog_ms=machine.WATCHDOG_MS)
+    reverts(device, "everted")
+
+
 def server_unreachable(device):
     """The new image cannot reach its server until the commit deadline: MCUboot reverts, the server hears later."""
     device.memory.set(commit_deadline_ms=DEADLINE_MS)
@@ -123,6 +135,19 @@ def refused(device):
     device.holds(1)
     device.says_why(4, "efused")
     device.updates_next(other=1)
+
+
+def another_mode(device):
+    """MCUboot swaps in another mode than the application is built for: said before anything is erased, and nothing is lost."""
+    device.machine_of("move" if device.build.mode != "move" else "offset")
+    before = device.memory.flash()[machine.SLOT1 : machine.SLOT1 + machine.SLOT_SIZE]
+    device.offer(2)
+    device.start()
+    device.ends(2, "failure")
+    device.machine.until(lambda: "build both with sysbuild" in device.said(), "the word for it")
+    after = device.memory.flash()[machine.SLOT1 : machine.SLOT1 + machine.SLOT_SIZE]
+    expect(before == after, "the inactive slot was written")
+    device.holds(1)
 
 
 def aborted_in_download(device):
@@ -183,6 +208,7 @@ def killed(seed):
             device.start()
             time.sleep(chance.uniform(0, KILL_WITHIN_S))
             device.machine.stop()
+        device.memory.set(version=0)
         device.start()
         told = device.ends(2)
         version = 2 if told == "success" else 1
@@ -202,9 +228,11 @@ SWAPPING = (self_test_fails,)
 ONCE = (
     server_unreachable,
     hangs,
+    does_not_start,
     reset_before_confirm,
     faults,
     refused,
+    another_mode,
     reset_in_download,
     aborted_in_download,
     aborted_in_trial,

@@ -8,11 +8,9 @@
 #include <zephyr/version.h>
 
 #include "app.h"
+#include "watchdog.h"
 
 LOG_MODULE_REGISTER(app, LOG_LEVEL_INF);
-
-/* The longest sleep of the main loop, in ms; well below the watchdog's time. */
-#define SLEEP_MAX_MS 5000
 
 static uint32_t reset_cause;
 
@@ -63,22 +61,22 @@ static int start(void)
 int main(void)
 {
 	/* First of all: firmware that hangs from here on is reset, and MCUboot goes back to the old one. */
-	int rc = watchdog_start();
+	int rc = watchdog_start(WATCHDOG_TIMEOUT_MS);
 
 	if (rc != 0) {
 		LOG_ERR("no watchdog: %d", rc);
 	}
+	/* The client clears it, at its first poll. */
 	(void)hwinfo_get_reset_cause(&reset_cause);
-	(void)hwinfo_clear_reset_cause();
 	rc = leds_start();
 	if (rc != 0) {
 		LOG_ERR("no LEDs: %d", rc);
 	}
 	if (start() != 0) {
-		return 0;
+		watchdog_give_up();
 	}
 	for (;;) {
-		mender_client_wait(MIN(mender_client_poll(), SLEEP_MAX_MS));
+		mender_client_wait(MIN(mender_client_poll(), WATCHDOG_SLEEP_MAX_MS));
 		watchdog_feed();
 	}
 }

@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <mender_mcu.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/sys/util.h>
+
+#include "watchdog.h"
 
 LOG_MODULE_REGISTER(ota, LOG_LEVEL_INF);
 
 int main(void)
 {
-	int32_t rc = mender_client_init(NULL);
+	int32_t rc = watchdog_start(WATCHDOG_TIMEOUT_MS);
 
 	if (rc != 0) {
-		LOG_ERR("mender_client_init: %s", mender_error_text(rc));
-		return 0;
+		LOG_ERR("no watchdog: %d", rc);
 	}
-	mender_client_activate();
+	rc = mender_client_init(NULL);
+	if (rc == 0) {
+		rc = mender_client_activate();
+	}
+	if (rc != 0) {
+		LOG_ERR("mender_client_init: %s", mender_error_text(rc));
+		watchdog_give_up();
+	}
 	for (;;) {
-		mender_client_wait(mender_client_poll());
+		mender_client_wait(MIN(mender_client_poll(), WATCHDOG_SLEEP_MAX_MS));
+		watchdog_feed();
 	}
 }

@@ -4,21 +4,16 @@
 #include <errno.h>
 #include <mender_mcu.h>
 #include <stdio.h>
-#include <zephyr/drivers/watchdog.h>
-#include <zephyr/fatal.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
 #include <zephyr/settings/settings.h>
 #include <zephyr/storage/flash_map.h>
-#include <zephyr/sys/reboot.h>
 #include <zephyr/sys/util.h>
 
 #include "shift.h"
+#include "watchdog.h"
 
 LOG_MODULE_REGISTER(app, LOG_LEVEL_INF);
-
-/* The client waits no longer than this, for the watchdog's sake. */
-#define SLEEP_MAX_MS 1000
 
 /* Of a record of no use, in bytes. */
 #define FILL_LEN 900
@@ -32,6 +27,7 @@ enum trial {
 	TRIAL_SELF_TEST_FAILS,
 	TRIAL_HANGS,
 	TRIAL_FAULTS,
+	TRIAL_DOES_NOT_START,
 };
 
 /* Moves everything that is linked after it. */
@@ -80,20 +76,12 @@ static void fill(void)
 	}
 }
 
-/* As every product should: else a fault would stop the device until somebody comes. */
-void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *esf)
-{
-	ARG_UNUSED(esf);
-	LOG_ERR("fatal error %u: restart", reason);
-	sys_reboot(SYS_REBOOT_COLD);
-}
-
 static int start(void)
 {
 	static const struct mender_callbacks callbacks = {.self_test = self_test, .inventory = inventory};
 	static char url[sizeof("https://10.0.2.2:65535")];
 	const struct mender_config config = {
-		.server_url = url,
+		.server_url = is_trial(TRIAL_DOES_NOT_START) ? "no URL" : url,
 		.callbacks = &callbacks,
 		.commit_deadline_ms = CUT_CONTROL->commit_deadline_ms,
 	};
@@ -106,13 +94,7 @@ static int start(void)
 
 int main(void)
 {
-	static const struct device *const watchdog = DEVICE_DT_GET(DT_ALIAS(watchdog0));
-	const struct wdt_timeout_cfg timeout = {
-		.window = {.max = CUT_CONTROL->watchdog_ms},
-		.flags = WDT_FLAG_RESET_SOC,
-	};
-	int channel = wdt_install_timeout(watchdog, &timeout);
-	int rc = channel < 0 ? channel : wdt_setup(watchdog, 0);
+	int rc = watchdog_start(CUT_CONTROL->watchdog_ms);
 
 	CUT_CONTROL->version = version();
 	CUT_CONTROL->starts = CUT_CONTROL->starts + 1;
@@ -129,10 +111,10 @@ int main(void)
 	rc = start();
 	if (rc != 0) {
 		LOG_ERR("the client does not start: %s", mender_error_text(rc));
-		return 0;
+		watchdog_give_up();
 	}
 	for (;;) {
-		mender_client_wait(MIN(mender_client_poll(), SLEEP_MAX_MS));
-		(void)wdt_feed(watchdog, channel);
+		mender_client_wait(MIN(mender_client_poll(), WATCHDOG_SLEEP_MAX_MS));
+		watchdog_feed();
 	}
 }
