@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handshakes with chains as public certification authorities have them, and with all that CONFIG_MENDER_MCU_SERVER_HOSTED_EU turns on. */
+#include <mender_port.h>
+#include <string.h>
+#include <zephyr/net/tls_credentials.h>
+#include <zephyr/ztest.h>
+
+#include "peer.h"
+#include "stream.h"
+
+BUILD_ASSERT(IS_ENABLED(CONFIG_MENDER_MCU_TLS_PUBLIC_CA), "the preset of a hosted server");
+
+static const uint8_t rsa[] = {
+#include <rsa.der.inc>
+};
+static const uint8_t rsa_key[] = {
+#include <rsa-key.der.inc>
+};
+static const uint8_t p256[] = {
+#include <p256.der.inc>
+};
+static const uint8_t p256_key[] = {
+#include <p256-key.der.inc>
+};
+static const uint8_t p384[] = {
+#include <p384.der.inc>
+};
+static const uint8_t p384_key[] = {
+#include <p384-key.der.inc>
+};
+static const uint8_t mixed[] = {
+#include <mixed.der.inc>
+};
+static const uint8_t mixed_key[] = {
+#include <mixed-key.der.inc>
+};
+static const uint8_t stranger[] = {
+#include <stranger.der.inc>
+};
+static const uint8_t stranger_key[] = {
+#include <stranger-key.der.inc>
+};
+
+enum {
+	TAG_RSA = 1,
+	TAG_P256,
+	TAG_P384,
+	TAG_MIXED,
+	TAG_STRANGER,
+};
+
+PEER_DEFINE(peer);
+
+static void add(int tag, const uint8_t *certificate, size_t len, const uint8_t *key, size_t key_len)
+{
+	zassert_ok(tls_credential_add(tag, TLS_CREDENTIAL_PUBLIC_CERTIFICATE, certificate, len));
+	zassert_ok(tls_credential_add(tag, TLS_CREDENTIAL_PRIVATE_KEY, key, key_len));
+}
+
+static void *setup(void)
+{
+	add(TAG_RSA, rsa, sizeof(rsa), rsa_key, sizeof(rsa_key));
+	add(TAG_P256, p256, sizeof(p256), p256_key, sizeof(p256_key));
+	add(TAG_P384, p384, sizeof(p384), p384_key, sizeof(p384_key));
+	add(TAG_MIXED, mixed, sizeof(mixed), mixed_key, sizeof(mixed_key));
+	add(TAG_STRANGER, stranger, sizeof(stranger), stranger_key, sizeof(stranger_key));
+	peer_network_up();
+	return NULL;
+}
+
+static void after(void *fixture)
+{
+	ARG_UNUSED(fixture);
+	mender_port_transport_close(MENDER_CHANNEL_API);
+	peer_stop(&peer);
+}
+
+static void assert_talked_to(int tag)
+{
+	peer_start(&peer, AF_INET, tag, stream_echo);
+	zassert_ok(mender_port_transport_open(MENDER_CHANNEL_API, "localhost", peer.port, true));
+	zassert_equal(mender_port_transport_send(MENDER_CHANNEL_API, (const uint8_t *)"hello", 5), 5);
+	zassert_equal(stream_receive(MENDER_CHANNEL_API, sizeof(stream_buf)), 5);
+	zassert_mem_equal(stream_buf, "hello", 5);
+}
+
+/* As Amazon's, and Let's Encrypt's older one. */
+ZTEST(public, test_an_rsa_key_of_2048_bits_under_a_root_of_4096_is_talked_to)
+{
+	assert_talked_to(TAG_RSA);
+}
+
+/* As Google's GTS Root R4, and Let's Encrypt's newer one. */
+ZTEST(public, test_a_p256_key_under_a_p384_root_is_talked_to)
+{
+	assert_talked_to(TAG_P256);
+}
+
+ZTEST(public, test_a_p384_key_is_talked_to)
+{
+	assert_talked_to(TAG_P384);
+}
+
+ZTEST(public, test_a_p256_key_under_an_rsa_root_with_sha384_is_talked_to)
+{
+	assert_talked_to(TAG_MIXED);
+}
+
+ZTEST(public, test_another_rsa_root_is_refused)
+{
+	peer_start(&peer, AF_INET, TAG_STRANGER, NULL);
+	zassert_true(mender_port_transport_open(MENDER_CHANNEL_API, "localhost", peer.port, true) < 0);
+	zassert_true(peer.connections > 0, "nothing was tried");
+	zassert_equal(peer.received, 0);
+}
+
+ZTEST_SUITE(public, NULL, setup, NULL, after, NULL);
