@@ -65,6 +65,7 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
     }
     if extent == Extent::Long {
         zephyr::mutants(&mut report);
+        zephyr::samples(&mut report);
     }
     report.close()
 }

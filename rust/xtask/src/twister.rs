@@ -14,7 +14,7 @@ use crate::zephyr::{Zephyr, cargo_dir, scratch};
 
 /// A scenario of a `testcase.yaml`.
 pub(crate) struct Scenario {
-    /// Its folder in `tests/twister`.
+    /// Its folder.
     folder: &'static str,
     name: &'static str,
     /// Cases; none: it is only built.
@@ -42,7 +42,7 @@ pub(crate) fn twister(zephyr: &Zephyr, platform: &str, scenarios: &[Scenario]) -
     command.arg(cargo_dir().replacen("-D", "-x=", 1)).arg("--outdir").arg(&folder);
     let folders: BTreeSet<_> = scenarios.iter().map(|scenario| scenario.folder).collect();
     for each in folders {
-        command.arg("-T").arg(format!("tests/twister/{each}"));
+        command.arg("-T").arg(each);
     }
     let told = output(&mut command);
     let counted = read(&folder).and_then(|report| count(&report, platform, scenarios));

@@ -33,17 +33,31 @@ const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-ar
 
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
 const SUITES: &[Scenario] = &[
-    Scenario::runs("port", "mender_mcu.port", 76),
-    Scenario::runs("net", "mender_mcu.net", 47),
-    Scenario::runs("shell", "mender_mcu.shell", 9),
+    Scenario::runs("tests/twister/port", "mender_mcu.port", 77),
+    Scenario::runs("tests/twister/net", "mender_mcu.net", 47),
+    Scenario::runs("tests/twister/public", "mender_mcu.public", 5),
+    Scenario::runs("tests/twister/shell", "mender_mcu.shell", 10),
 ];
 
 /// Configurations that are only built, with warnings as errors.
 const MATRIX: &[Scenario] = &[
-    Scenario::builds("matrix", "mender_mcu.matrix.smallest"),
-    Scenario::builds("matrix", "mender_mcu.matrix.default"),
-    Scenario::builds("matrix", "mender_mcu.matrix.everything"),
+    Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.smallest"),
+    Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.default"),
+    Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.everything"),
 ];
+
+/// Samples, with and without MCUboot.
+const SAMPLES: &[Scenario] = &[
+    Scenario::builds("samples/ota", "sample.mender_mcu.ota"),
+    Scenario::builds("samples/ota", "sample.mender_mcu.ota.mcuboot"),
+    Scenario::builds("samples/nucleo_l4a6zg", "sample.mender_mcu.nucleo_l4a6zg"),
+    Scenario::builds("samples/nucleo_l4a6zg", "sample.mender_mcu.nucleo_l4a6zg.mcuboot"),
+];
+const OTA: &[Scenario] = &[
+    Scenario::builds("samples/ota", "sample.mender_mcu.ota"),
+    Scenario::builds("samples/ota", "sample.mender_mcu.ota.mcuboot"),
+];
+const OTA_ALONE: &[Scenario] = &[Scenario::builds("samples/ota", "sample.mender_mcu.ota")];
 
 /// All of it, in the order it is run in.
 const STEPS: &[Step] = &[
@@ -70,13 +84,19 @@ const STEPS: &[Step] = &[
         name: "T4 samples/ota",
         chip: Chip::Arm,
         tools: &[],
-        run: |zephyr| zephyr.build("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&any_ca()]),
+        run: |zephyr| zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg"),
+    },
+    Step {
+        name: "T4 samples/ota mps2",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| zephyr.build_with_mcuboot("ota-mps2", "samples/ota", "mps2/an385"),
     },
     Step {
         name: "T4 samples/nucleo",
         chip: Chip::Arm,
         tools: &[],
-        run: |zephyr| zephyr.build("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()]),
+        run: |zephyr| zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg"),
     },
     Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
     Step {
@@ -252,10 +272,38 @@ impl Zephyr {
             return Outcome::failed(built.text);
         }
         let ours = root().to_string_lossy().into_owned();
-        let is_ours = |line: &&str| line.contains("warning") && line.contains(&ours);
-        let lines = configured.text.lines().chain(built.text.lines());
-        Outcome::of(lines.filter(is_ours).collect::<Vec<_>>().join("\n"), "")
+        let text = configured.text + &built.text;
+        Outcome::of(warnings(&text, &ours).join("\n"), "")
     }
+
+    /// The same for a sample on a board, with MCUboot: there is a signed image, and an artifact where the tool for it is.
+    fn build_with_mcuboot(&self, name: &str, source: &str, board: &str) -> Outcome {
+        let sysbuild = self.base.join("share/sysbuild");
+        let app = format!("-DAPP_DIR={}", root().join(source).display());
+        let built = self.build(name, &sysbuild.to_string_lossy(), board, &[&app, &any_ca()]);
+        let Outcome::Passed { .. } = built else { return built };
+        let image = Path::new(source).file_name().unwrap_or_default();
+        let signed = scratch(name).join(image).join("zephyr/zephyr.signed.bin");
+        for file in [signed.clone(), signed.with_file_name("zephyr.mender")] {
+            if !file.is_file() && (file == signed || find(MENDER_ARTIFACT.0).is_some()) {
+                return Outcome::failed(format!("there is no {}", file.display()));
+            }
+        }
+        built
+    }
+}
+
+/// Lines that complain, of compilers, CMake or Kconfig, about what is in a folder. CMake and Kconfig name it in the lines after.
+fn warnings<'a>(text: &'a str, folder: &str) -> Vec<&'a str> {
+    let lines: Vec<_> = text.lines().collect();
+    let about = |from: usize| lines.iter().skip(from).take(4).any(|line| line.contains(folder));
+    let complains = |(at, line): &(usize, &&str)| {
+        let line = line.to_lowercase();
+        let ours = line.contains("warning:") && line.contains(&folder.to_lowercase());
+        // A value that Kconfig does not take is one of ours: Zephyr's own files are consistent.
+        ours || line.starts_with("cmake warning") && about(*at) || line.contains("was assigned the value")
+    };
+    lines.iter().enumerate().filter(complains).map(|(_, line)| *line).collect()
 }
 
 fn has_sdk() -> bool {
@@ -342,12 +390,54 @@ fn updates(zephyr: &Zephyr) -> Outcome {
     counted(ran, "scenarios")
 }
 
+/// Samples on every board that they are for, with MCUboot and without, as their `sample.yaml` has it.
+pub(crate) fn samples(report: &mut Report) {
+    let everywhere: [(&str, Chip, &[Scenario]); 5] = [
+        ("nucleo_l4a6zg/stm32l4a6xx", Chip::Arm, SAMPLES),
+        ("nucleo_f767zi/stm32f767xx", Chip::Arm, OTA),
+        ("nucleo_h563zi/stm32h563xx", Chip::Arm, OTA),
+        ("mps2/an385", Chip::Arm, OTA),
+        ("qemu_x86/atom", Chip::Ia32, OTA_ALONE),
+    ];
+    for (platform, chip, scenarios) in everywhere {
+        let name = format!("T4 samples {platform}");
+        match base().and_then(|base| Zephyr::new(&base, chip)) {
+            Ok(zephyr) => report.step(&name, || twister(&zephyr, platform, scenarios)),
+            Err(missing) => report.skip(&name, &missing),
+        }
+    }
+}
+
 /// The `.mender` file that the build of `samples/ota` made, and the settings of it.
 fn artifact(_: &Zephyr) -> Outcome {
     let [_, testkit, device] = match programs() {
         Ok(programs) => programs,
         Err(text) => return Outcome::failed(text),
     };
-    let paths = [("--device", device), ("--testkit", testkit), ("--build", scratch("ota-nucleo"))];
+    let paths = [("--device", device), ("--testkit", testkit), ("--build", scratch("ota-nucleo/ota"))];
     counted(script("tests/artifact/artifact.py", &paths), "artifacts")
+}
+
+#[cfg(test)]
+mod own_tests {
+    use super::*;
+
+    #[test]
+    fn warnings_about_our_files_are_found_in_every_form() {
+        for text in [
+            "/ours/src/main.c:3:1: warning: unused variable\n",
+            "CMake Warning at /ours/zephyr/cmake/rust.cmake:3 (message):\n  too old\n",
+            "CMake Warning (dev) in CMakeLists.txt:\n  one\n  two\n  at /ours/CMakeLists.txt\n",
+            "warning: WATCHDOG (defined at drivers/Kconfig:3) was assigned the value 'y' but got the value 'n'.\n",
+        ] {
+            assert_eq!(warnings(text, "/ours").len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_peoples_warnings_are_theirs() {
+        let text = "/theirs/main.c:3:1: warning: unused\nCMake Warning at CMakeLists.txt:3 (message):\n  x\nok /ours/main.c\n";
+        assert_eq!(warnings(text, "/theirs/other"), Vec::<&str>::new());
+        assert_eq!(warnings("building /ours/main.c\n", "/ours"), Vec::<&str>::new());
+    }
 }
