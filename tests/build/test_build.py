@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 import clang_args  # noqa: E402  (found by the line above)
 
 CORTEX_M = ["CONFIG_ARM", "CONFIG_CPU_CORTEX_M"]
+RV32IMAC = ["CONFIG_RISCV", "CONFIG_RISCV_ISA_EXT_A", "CONFIG_RISCV_ISA_EXT_M", "CONFIG_RISCV_ISA_EXT_C"]
 TARGETS = [
     ("thumbv6m-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M0PLUS", "CONFIG_ARMV6_M_ARMV8_M_BASELINE"]),
     ("thumbv7m-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M3", "CONFIG_ARMV7_M_ARMV8_M_MAINLINE"]),
@@ -30,10 +31,13 @@ TARGETS = [
     ("thumbv8m.main-none-eabi", [*CORTEX_M, "CONFIG_CPU_CORTEX_M33", "CONFIG_ARMV8_M_MAINLINE"]),
     ("thumbv8m.main-none-eabihf",
      [*CORTEX_M, "CONFIG_CPU_CORTEX_M33", "CONFIG_ARMV8_M_MAINLINE", "CONFIG_FPU", "CONFIG_FP_HARDABI"]),
-    ("riscv32imac-unknown-none-elf",
-     ["CONFIG_RISCV", "CONFIG_RISCV_ISA_EXT_A", "CONFIG_RISCV_ISA_EXT_M", "CONFIG_RISCV_ISA_EXT_C"]),
+    ("riscv32imac-unknown-none-elf", RV32IMAC),
     ("riscv32imc-unknown-none-elf", ["CONFIG_RISCV", "CONFIG_RISCV_ISA_EXT_M", "CONFIG_RISCV_ISA_EXT_C"]),
     ("riscv32i-unknown-none-elf", ["CONFIG_RISCV"]),
+    # With an FPU, but calls as without one.
+    ("riscv32imac-unknown-none-elf", [*RV32IMAC, "CONFIG_FPU"]),
+    ("riscv32imac-unknown-none-elf", [*RV32IMAC, "CONFIG_FPU", "CONFIG_CPU_HAS_FPU_DOUBLE_PRECISION"]),
+    ("riscv32imafc-unknown-none-elf", [*RV32IMAC, "CONFIG_FPU", "CONFIG_FLOAT_HARD"]),
     ("i586-unknown-linux-gnu", ["CONFIG_X86"]),
 ]
 
@@ -61,6 +65,22 @@ class Targets(unittest.TestCase):
         text, ok = choose(CONFIG_ARCH_POSIX="y", CONFIG_64BIT="y")
         self.assertTrue(ok, text)
         self.assertRegex(text, "target: (x86_64|aarch64)-unknown-linux-gnu")
+
+    def test_risc_v_whose_calls_no_rust_target_has_is_refused(self):
+        # Linked with another target they would be wrong without a word, or fail at the last step of the build.
+        hard = ["CONFIG_FPU", "CONFIG_FLOAT_HARD"]
+        for symbols, sentence in (
+            ([*RV32IMAC, *hard, "CONFIG_CPU_HAS_FPU_DOUBLE_PRECISION"], "set CONFIG_FLOAT_HARD=n"),
+            ([*RV32IMAC[:1], *RV32IMAC[2:], *hard], "set CONFIG_FLOAT_HARD=n"),
+            ([*RV32IMAC, "CONFIG_RISCV_ISA_RV32E"], "RV32E (some_board) has no Rust target"),
+            ([*RV32IMAC, "CONFIG_64BIT"], "no Rust target is known"),
+        ):
+            with self.subTest(symbols=symbols):
+                definitions = {symbol: "y" for symbol in symbols}
+                text, ok = choose(BOARD="some_board", **definitions)
+                self.assertFalse(ok, text)
+                self.assertIn(sentence, text)
+                self.assertTrue(choose(MENDER_MCU_RUST_TARGET="riscv32emc-unknown-none-elf", **definitions)[1])
 
     def test_a_cpu_without_a_target_is_told_to_name_one(self):
         text, ok = choose(CONFIG_XTENSA="y", ARCH="xtensa", BOARD="some_board")
@@ -100,8 +120,8 @@ class Toolchains(unittest.TestCase):
         (bin_folder / "cargo").touch()
         return script
 
-    def find(self, rustc, **definitions):
-        return choose(TARGET=self.TARGET, FIND_RUST="y", MENDER_MCU_RUSTC=rustc, **definitions)
+    def find(self, *rustc, **definitions):
+        return choose(TARGET=self.TARGET, FIND_RUST="y", MENDER_MCU_RUSTC=";".join(map(str, rustc)), **definitions)
 
     def test_an_installed_target_is_taken_as_it_is(self):
         rustc = self.rustc("installed", target=self.TARGET, source=True)
@@ -141,10 +161,32 @@ class Toolchains(unittest.TestCase):
             self.assertIn(f"rustup target add {self.TARGET}", text)
             self.assertIn("apt install rustc rust-src cargo", text)
 
+    def test_a_toolchain_that_is_too_old_is_passed_over(self):
+        minimum = re.search(r'^rust-version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE).group(1)
+        old = self.rustc("old", release="1.63.0", target=self.TARGET, source=True)
+        before = self.rustc("before", release="1.94.1", source=True)
+        new = self.rustc("new", release=f"{minimum}.0", source=True)
+        text, ok = self.find(old, before, new)
+        self.assertTrue(ok, text)
+        self.assertIn(f"mender-mcu: Rust {minimum}.0 ({new}), {self.TARGET}, core from source", text)
+
+    def test_where_all_are_too_old_that_is_said(self):
+        old = self.rustc("old", release="1.63.0", target=self.TARGET, source=True)
+        text, ok = self.find(old)
+        self.assertFalse(ok)
+        self.assertIn("(Rust 1.95 or later)", text)
+        self.assertIn(f"{old} (1.63.0, {old.parents[1]}/sysroot) (too old)", text)
+        self.assertIn("rustup update", text)
+        # A distribution's may be older still.
+        self.assertIn("apt install rustc rust-src cargo (likewise, where `apt show rustc` says 1.95 or later)", text)
+
     def test_a_machine_without_rust_is_told_what_to_install(self):
-        text, ok = self.find(self.folder / "absent")
+        absent = self.folder / "absent"
+        text, ok = self.find(absent)
         self.assertFalse(ok)
         self.assertIn("no Rust toolchain here can build for", text)
+        self.assertIn(f"{absent} (does not run)", text)
+        self.assertNotIn("rustup update", text)
 
 
 class Libclang(unittest.TestCase):

@@ -11,6 +11,8 @@
 include_guard(GLOBAL)
 include(${CMAKE_CURRENT_LIST_DIR}/libclang.cmake)
 set(MENDER_MCU_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
+file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/../../Cargo.toml _mender_mcu_minimum REGEX "^rust-version = ")
+string(REGEX REPLACE "[^0-9.]" "" MENDER_MCU_RUST_MIN "${_mender_mcu_minimum}")
 
 # Kconfig -> target triple
 function(mender_mcu_rust_target out)
@@ -34,7 +36,18 @@ function(mender_mcu_rust_target out)
       set(triple thumbv7em-none-eabi${hf})
     endif()
   elseif(CONFIG_RISCV AND NOT CONFIG_64BIT)
-    if(CONFIG_RISCV_ISA_EXT_A AND CONFIG_RISCV_ISA_EXT_M AND CONFIG_RISCV_ISA_EXT_C)
+    if(CONFIG_RISCV_ISA_RV32E)
+      message(FATAL_ERROR "mender-mcu: RV32E (${BOARD}) has no Rust target that the client is proven on; "
+        "name one to try by -DMENDER_MCU_RUST_TARGET=<triple>")
+    elseif(CONFIG_FPU AND CONFIG_FLOAT_HARD)
+      # The one target whose calls pass floats in registers as the C compiler's do (ilp32f).
+      if(CONFIG_CPU_HAS_FPU_DOUBLE_PRECISION OR NOT CONFIG_RISCV_ISA_EXT_A OR NOT CONFIG_RISCV_ISA_EXT_M
+         OR NOT CONFIG_RISCV_ISA_EXT_C)
+        message(FATAL_ERROR "mender-mcu: Rust has no target for the hard-float calls of ${BOARD}, only for single precision with the "
+          "extensions M, A and C: set CONFIG_FLOAT_HARD=n")
+      endif()
+      set(triple riscv32imafc-unknown-none-elf)
+    elseif(CONFIG_RISCV_ISA_EXT_A AND CONFIG_RISCV_ISA_EXT_M AND CONFIG_RISCV_ISA_EXT_C)
       set(triple riscv32imac-unknown-none-elf)
     elseif(CONFIG_RISCV_ISA_EXT_M AND CONFIG_RISCV_ISA_EXT_C)
       set(triple riscv32imc-unknown-none-elf)
@@ -78,14 +91,15 @@ function(_mender_mcu_compilers out)
   set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
-# Sets MENDER_MCU_CARGO, MENDER_MCU_CARGO_ENV and MENDER_MCU_CARGO_FLAGS in the caller's scope: an installed target first, else
-# the source of `core`, else one sentence.
+# Sets MENDER_MCU_CARGO, MENDER_MCU_CARGO_ENV and MENDER_MCU_CARGO_FLAGS in the caller's scope: of the compilers that are new
+# enough an installed target first, else the source of `core`, else one sentence.
 function(mender_mcu_find_rust target)
   if(NOT DEFINED MENDER_MCU_RUST_BUILD_STD)
     set(MENDER_MCU_RUST_BUILD_STD AUTO)
   endif()
   _mender_mcu_compilers(compilers)
   set(seen "")
+  set(update "")
   set(found "")
   set(with_source "")
   foreach(rustc ${compilers})
@@ -95,9 +109,15 @@ function(mender_mcu_find_rust target)
     execute_process(COMMAND ${rustc} --print sysroot WORKING_DIRECTORY ${MENDER_MCU_CMAKE_DIR}
       OUTPUT_VARIABLE sysroot ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
     if(NOT rc EQUAL 0 OR NOT version MATCHES "release: ([^\n]+)")
+      string(APPEND seen "\n    ${rustc} (does not run)")
       continue()
     endif()
     set(release ${CMAKE_MATCH_1})
+    if(release VERSION_LESS MENDER_MCU_RUST_MIN)
+      string(APPEND seen "\n    ${rustc} (${release}, ${sysroot}) (too old)")
+      set(update "    rustup update                         (first, where rustup's is the one that is too old)\n")
+      continue()
+    endif()
     string(APPEND seen "\n    ${rustc} (${release}, ${sysroot})")
     file(GLOB core ${sysroot}/lib/rustlib/${target}/lib/libcore-*.rlib)
     if(core AND NOT MENDER_MCU_RUST_BUILD_STD STREQUAL ON)
@@ -116,12 +136,15 @@ function(mender_mcu_find_rust target)
     set(source TRUE)
   endif()
   if(NOT found)
-    message(FATAL_ERROR "mender-mcu: no Rust toolchain here can build for ${target}.\n"
+    if(NOT seen)
+      set(seen " none, there is no rustc")
+    endif()
+    message(FATAL_ERROR "mender-mcu: no Rust toolchain here can build for ${target} (Rust ${MENDER_MCU_RUST_MIN} or later).\n"
       "  Looked at:${seen}\n"
-      "  Do one of:\n"
+      "  Do one of:\n${update}"
       "    rustup target add ${target}\n"
       "    rustup component add rust-src         (`core` is then built from source)\n"
-      "    apt install rustc rust-src cargo      (likewise)\n"
+      "    apt install rustc rust-src cargo      (likewise, where `apt show rustc` says ${MENDER_MCU_RUST_MIN} or later)\n"
       "    west build ... -- -DMENDER_MCU_RUSTC=/path/to/rustc")
   endif()
 
