@@ -109,6 +109,40 @@ class Kconfig(unittest.TestCase):
         self.assertEqual([name for name in names if not re.fullmatch(r"MENDER_MCU(_\w+)?", name)], [])
         self.assertNotIn("MENDER_MCU_CLIENT", names)
 
+    def entries(self):
+        """What a user can set: keyword, name, and lines of each symbol or choice that has a prompt."""
+        for path in sorted(ZEPHYR.glob("Kconfig*")):
+            blocks = re.split(r"^(?=(?:menuconfig|config|choice) )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            for block in blocks[1:]:
+                keyword, name = re.match(r"(\w+) (\w+)", block).groups()
+                kind, prompt = re.search(r'^\t(bool|int|hex|string|prompt)\b(?: "(.*?)")?', block, re.MULTILINE | re.ASCII).groups() \
+                    if keyword != "configdefault" else (None, None)
+                if prompt:
+                    choice = keyword == "config" and self.in_choice(path, name)
+                    _, _, text = block.partition("\thelp\n")
+                    lines = [line.strip() for line in text.split("\n") if line.startswith("\t  ")]
+                    yield name, "member" if choice else kind, prompt, block, " ".join(lines)
+
+    def in_choice(self, path, name):
+        before = path.read_text(encoding="utf-8").partition(f"config {name}\n")[0]
+        return before.count("\nchoice ") > before.count("\nendchoice")
+
+    def test_every_help_has_the_reason_of_the_default_the_cost_and_the_range(self):
+        found = list(self.entries())
+        self.assertGreater(len(found), 50)
+        for name, kind, prompt, block, text in found:
+            with self.subTest(symbol=name):
+                self.assertGreater(len(text), 10, "no help")
+                if kind == "member":
+                    # The choice has the rest.
+                    continue
+                self.assertRegex(text, r"\bdefault\b", "no word on the default")
+                self.assertRegex(text, r"\b(flash|RAM)\b|\b[Cc]osts\b|each of two connections", "no cost")
+                if kind in ("int", "hex"):
+                    self.assertRegex(block, r"\n\trange ", "no range")
+                if kind == "int" and not re.search("[Tt]ries|tag|own|Priority", prompt):
+                    self.assertRegex(prompt, r"in (seconds|bytes)$", "no unit")
+
 
 class Credentials(unittest.TestCase):
     def embed(self, *options):
