@@ -1,8 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# cmake -DREPOSITORY= [-DTARGET=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
+# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK_BOARD=] [-DEMBED=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
 include(${REPOSITORY}/zephyr/cmake/rust.cmake)
 
+# Zephyr's functions and CMake's that a script cannot call, as far as the checks need them. DT_<label or property>: it is there.
+function(dt_nodelabel out NODELABEL label)
+  set(${out} "${DT_${label}}" PARENT_SCOPE)
+endfunction()
+function(dt_chosen out PROPERTY property)
+  string(MAKE_C_IDENTIFIER ${property} name)
+  set(${out} "${DT_${name}}" PARENT_SCOPE)
+endfunction()
+foreach(command add_custom_command add_custom_target add_dependencies zephyr_library_include_directories)
+  cmake_language(EVAL CODE "function(${command})\n message(NOTICE \"${command}: \${ARGN}\")\n endfunction()")
+endforeach()
+
+if(CHECK_BOARD)
+  include(${REPOSITORY}/zephyr/cmake/features.cmake)
+  mender_mcu_check_board()
+  return()
+endif()
+if(EMBED)
+  include(${REPOSITORY}/zephyr/cmake/credentials.cmake)
+  mender_mcu_embed_credentials()
+  return()
+endif()
 if(NOT DEFINED TARGET)
   mender_mcu_rust_target(TARGET)
 endif()

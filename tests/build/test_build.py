@@ -189,6 +189,72 @@ class Toolchains(unittest.TestCase):
         self.assertNotIn("rustup update", text)
 
 
+class Board(unittest.TestCase):
+    GOOD = {"DT_slot1_partition": "/p", "DT_storage_partition": "/p", "CONFIG_BOOTLOADER_MCUBOOT": "y"}
+
+    def check(self, **changes):
+        definitions = {name: value for name, value in {**self.GOOD, **changes}.items() if value is not None}
+        return choose(CHECK_BOARD="y", BOARD="some_board", **definitions)
+
+    def test_a_board_with_slots_and_storage_is_told_nothing(self):
+        self.assertEqual(self.check(), ("", True))
+        self.assertEqual(self.check(DT_storage_partition=None, DT_zephyr_settings_partition="/p"), ("", True))
+        for emulator in ("CONFIG_ARCH_POSIX", "CONFIG_QEMU_TARGET"):
+            self.assertEqual(self.check(CONFIG_BOOTLOADER_MCUBOOT=None, **{emulator: "y"}), ("", True))
+
+    def test_a_board_without_slots_or_storage_is_told_where_examples_are(self):
+        for label in ("slot1_partition", "storage_partition"):
+            text, ok = self.check(**{f"DT_{label}": None})
+            self.assertFalse(ok, text)
+            self.assertIn("some_board has no", text)
+            self.assertIn(label, text)
+            self.assertIn("dts/overlays of the module has examples", text)
+
+    def test_an_image_that_cannot_be_updated_or_reverted_is_a_warning(self):
+        text, ok = self.check(CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY="y")
+        self.assertTrue(ok, text)
+        self.assertIn("an update that does not work cannot be reverted", text)
+        text, ok = self.check(CONFIG_BOOTLOADER_MCUBOOT=None)
+        self.assertTrue(ok, text)
+        self.assertIn("the image is not built for MCUboot", text)
+
+
+class Files(unittest.TestCase):
+    """What Kconfig names is looked for when the build is configured."""
+
+    FIXTURES = REPOSITORY / "tests/twister/net/fixtures"
+
+    def embed(self, **options):
+        options = {f"CONFIG_MENDER_MCU_{name}": value for name, value in {"TLS_CA_TAG": -1, **options}.items()}
+        return choose(EMBED="y", APPLICATION_CONFIG_DIR=self.FIXTURES, CONFIG_NET_SOCKETS_SOCKOPT_TLS="y", **options)
+
+    def test_files_are_relative_to_the_application(self):
+        text, ok = self.embed(CA_FILES="ca.der ca-2.der", TLS_CLIENT_CERT_FILE="client.der", TLS_CLIENT_KEY_FILE="client-key.der")
+        self.assertTrue(ok, text)
+        self.assertIn(f"--api;{self.FIXTURES}/ca.der;{self.FIXTURES}/ca-2.der;--storage", text)
+        self.assertNotIn("--only-p256", text)
+        self.assertIn("--only-p256", self.embed(CA_FILES="ca.der", TLS_OWN_SERVER="y")[0])
+
+    def test_a_file_that_is_not_there_is_named(self):
+        for symbol in ("CA_FILES", "STORAGE_CA_FILES", "VERIFY_KEY_FILES", "TLS_CLIENT_CERT_FILE", "TLS_CLIENT_KEY_FILE"):
+            text, ok = self.embed(**{"CA_FILES": "ca.der", symbol: "absent.pem"})
+            self.assertFalse(ok, text)
+            self.assertIn(f"absent.pem does not exist (looked for {self.FIXTURES}/absent.pem)", text)
+
+    def test_a_server_that_nothing_can_be_trusted_of_is_refused(self):
+        text, ok = self.embed()
+        self.assertFalse(ok, text)
+        self.assertIn("CONFIG_MENDER_MCU_CA_FILES is empty", text)
+        text, ok = self.embed(TLS_CA_TAG=1)
+        self.assertTrue(ok, text)
+
+    def test_a_client_certificate_without_its_key_is_refused(self):
+        for option in ({"TLS_CLIENT_CERT_FILE": "client.der"}, {"TLS_CLIENT_KEY_FILE": "client-key.der"}):
+            text, ok = self.embed(CA_FILES="ca.der", **option)
+            self.assertFalse(ok, text)
+            self.assertIn("belong together", text)
+
+
 class Libclang(unittest.TestCase):
     def find(self, folder, libclang_path=None):
         return choose({"LIBCLANG_PATH": libclang_path, "PYTHONPATH": str(folder)}, TARGET="any", FIND_LIBCLANG="y",
@@ -239,8 +305,12 @@ class ClangArguments(unittest.TestCase):
         database = [{"file": "/a/a.c", "command": "cc -DA -o a.o -c /a/a.c", "output": "a.o"},
                     {"file": "/a/b.c", "command": "ccache cc -DB='\"x y\"' -o b.o -c /a/b.c", "output": "b.o"}]
         self.assertEqual(clang_args.command_of(database, source), ["ccache", "cc", '-DB="x y"'])
-        with self.assertRaises(SystemExit):
+        with self.assertRaisesRegex(SystemExit, "the compilation database has no command for /a/c.c"):
             clang_args.command_of(database, Path("/a/c.c"))
+
+    def test_a_compiler_that_does_not_say_its_folders_stops_the_build_with_its_words(self):
+        with self.assertRaisesRegex(SystemExit, "(?s)mender-mcu: cc --no-such-option .*error"):
+            clang_args.folders(["cc", "--no-such-option"])
 
 
 class Module(unittest.TestCase):

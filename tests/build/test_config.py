@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wrong configuration is told, without Zephyr: Kconfig's names, the sentences of checks.c, and embedded certificates."""
+"""What a wrong configuration is told, without Zephyr: Kconfig's names and help, what the compiler says, and embedded certificates."""
 
 import re
 import shutil
@@ -15,13 +15,114 @@ FIXTURES = REPOSITORY / "tests/twister/net/fixtures"
 
 # As zephyr/sys/util.h and zephyr/toolchain/gcc.h have them.
 KERNEL_H = """
+#pragma once
 #define XXXX1 YYYY,
 #define IS_ENABLED(x) IS_ENABLED1(x)
 #define IS_ENABLED1(x) IS_ENABLED2(XXXX##x)
 #define IS_ENABLED2(x) IS_ENABLED3(x 1, 0)
 #define IS_ENABLED3(ignored, x, ...) x
 #define BUILD_ASSERT(good, text) _Static_assert(good, text)
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ARG_UNUSED(x) (void)(x)
 """
+
+# So much of Zephyr and PSA that the ports can be read.
+HEADERS = {
+    "zephyr/kernel.h": KERNEL_H,
+    "zephyr/logging/log.h": "#define LOG_MODULE_DECLARE(...) extern int log_module\n#define LOG_ERR(...) (void)0\n",
+    "zephyr/net/net_ip.h": "#define AF_INET 2\n",
+    "zephyr/net/socket.h": "#define SOL_TLS 1\n#define TLS_SEC_TAG_LIST 1\n#define TLS_HOSTNAME 2\n#define TLS_PEER_VERIFY 3\n"
+                           "#define TLS_PEER_VERIFY_REQUIRED 2\nint zsock_setsockopt(int, int, int, const void *, size_t);\n",
+    "zephyr/net/tls_credentials.h": """
+typedef int sec_tag_t;
+enum tls_credential_type { TLS_CREDENTIAL_CA_CERTIFICATE, TLS_CREDENTIAL_PUBLIC_CERTIFICATE, TLS_CREDENTIAL_PRIVATE_KEY };
+int tls_credential_add(sec_tag_t, enum tls_credential_type, const void *, size_t);
+""",
+    "psa/crypto.h": """
+#include <stddef.h>
+#include <stdint.h>
+typedef int32_t psa_status_t;
+typedef uint32_t psa_key_id_t, psa_algorithm_t, psa_key_type_t;
+typedef struct { int any; } psa_key_attributes_t;
+typedef struct { unsigned char any[PSA_HASH_SIZE]; } psa_hash_operation_t;
+#define PSA_KEY_ATTRIBUTES_INIT {0}
+#define PSA_SUCCESS 0
+#define PSA_ERROR_INVALID_HANDLE -136
+#define PSA_ERROR_DOES_NOT_EXIST -140
+#define PSA_ERROR_INVALID_ARGUMENT -135
+#define PSA_ERROR_INVALID_SIGNATURE -149
+#define PSA_KEY_LIFETIME_PERSISTENT 1
+#define PSA_KEY_USAGE_SIGN_HASH 1
+#define PSA_KEY_USAGE_VERIFY_HASH 2
+#define PSA_ECC_FAMILY_SECP_R1 1
+#define PSA_ALG_SHA_256 1
+#define PSA_ALG_ECDSA(hash) 1
+#define PSA_ALG_RSA_PKCS1V15_SIGN(hash) 2
+#define PSA_KEY_TYPE_ECC_KEY_PAIR(family) 1
+#define PSA_KEY_TYPE_ECC_PUBLIC_KEY(family) 2
+#define PSA_KEY_TYPE_RSA_PUBLIC_KEY 3
+psa_status_t psa_get_key_attributes(psa_key_id_t, psa_key_attributes_t *);
+void psa_reset_key_attributes(psa_key_attributes_t *);
+void psa_set_key_id(psa_key_attributes_t *, psa_key_id_t);
+void psa_set_key_lifetime(psa_key_attributes_t *, uint32_t);
+void psa_set_key_type(psa_key_attributes_t *, psa_key_type_t);
+void psa_set_key_bits(psa_key_attributes_t *, size_t);
+void psa_set_key_algorithm(psa_key_attributes_t *, psa_algorithm_t);
+void psa_set_key_usage_flags(psa_key_attributes_t *, uint32_t);
+psa_status_t psa_generate_key(const psa_key_attributes_t *, psa_key_id_t *);
+psa_status_t psa_export_public_key(psa_key_id_t, uint8_t *, size_t, size_t *);
+psa_status_t psa_sign_hash(psa_key_id_t, psa_algorithm_t, const uint8_t *, size_t, uint8_t *, size_t, size_t *);
+psa_status_t psa_verify_hash(psa_key_id_t, psa_algorithm_t, const uint8_t *, size_t, const uint8_t *, size_t);
+psa_status_t psa_import_key(const psa_key_attributes_t *, const uint8_t *, size_t, psa_key_id_t *);
+psa_status_t psa_destroy_key(psa_key_id_t);
+psa_status_t psa_generate_random(uint8_t *, size_t);
+psa_hash_operation_t psa_hash_operation_init(void);
+psa_status_t psa_hash_setup(psa_hash_operation_t *, psa_algorithm_t);
+psa_status_t psa_hash_abort(psa_hash_operation_t *);
+psa_status_t psa_hash_update(psa_hash_operation_t *, const uint8_t *, size_t);
+psa_status_t psa_hash_finish(psa_hash_operation_t *, uint8_t *, size_t, size_t *);
+""",
+}
+
+# What the ports are compiled with beside the embedded files.
+PORTS = {
+    "CONFIG_MENDER_MCU_KEY_ID": "0x30004d45",
+    "CONFIG_MENDER_MCU_TLS_TAG_BASE": 19712,
+    "CONFIG_MENDER_MCU_TLS_CA_TAG": -1,
+    "CONFIG_MENDER_MCU_TLS_CLIENT_TAG": -1,
+    "CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS": 8,
+    "CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 8,
+    "PSA_HASH_SIZE": 120,
+}
+CA = ("--api", FIXTURES / "ca.der")
+CLIENT = ("--certificate", FIXTURES / "api.der", "--key", FIXTURES / "server-key.der")
+KEYS = REPOSITORY / "tests/conformance/fixtures/keys"
+P256, RSA = ("--keys", KEYS / "p256.pub.pem"), ("--keys", KEYS / "rsa2048.pub.pem")
+SIGNED = {"CONFIG_MENDER_MCU_SIGNATURES": 1}
+
+# A port, the files embedded, what is configured otherwise, and what must be said.
+PORT_CASES = [
+    ("tls.c", CA, {}, None),
+    ("tls.c", (), {}, "CONFIG_MENDER_MCU_CA_FILES"),
+    ("tls.c", (), {"CONFIG_MENDER_MCU_TLS_CA_TAG": 1}, None),
+    ("tls.c", CA, {"CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS": 2}, "CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS"),
+    ("tls.c", CA, {"CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS": 3}, None),
+    ("tls.c", CA + CLIENT, {"CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 2}, "CONFIG_TLS_MAX_CREDENTIALS_NUMBER"),
+    ("tls.c", CA + CLIENT, {"CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 3}, None),
+    ("tls.c", CA + CLIENT, {"CONFIG_MENDER_MCU_TLS_CLIENT_TAG": 2}, "either CONFIG_MENDER_MCU_TLS_CLIENT_CERT_FILE or"),
+    ("tls.c", CA, {"CONFIG_MENDER_MCU_TLS_CLIENT_TAG": 2}, None),
+    ("port_crypto.c", (), {}, None),
+    ("port_crypto.c", (), {"CONFIG_MENDER_MCU_KEY_FROM_APPLICATION": 1}, None),
+    ("port_crypto.c", P256, SIGNED, None),
+    ("port_crypto.c", (), SIGNED, "set CONFIG_MENDER_MCU_VERIFY_KEY_FILES"),
+    ("port_crypto.c", P256, {}, "set CONFIG_MENDER_MCU_SIGNATURES=y"),
+    ("port_crypto.c", RSA, SIGNED, "set CONFIG_MENDER_MCU_VERIFY_RSA=y"),
+    ("port_crypto.c", RSA, SIGNED | {"CONFIG_PSA_WANT_ALG_RSA_PKCS1V15_SIGN": 1}, "set CONFIG_MENDER_MCU_VERIFY_RSA=y"),
+    ("port_crypto.c", RSA, SIGNED | {"CONFIG_PSA_WANT_ALG_RSA_PKCS1V15_SIGN": 1, "CONFIG_PSA_WANT_KEY_TYPE_RSA_PUBLIC_KEY": 1}, None),
+    ("port_hash.c", (), {}, None),
+    ("port_hash.c", (), {"PSA_HASH_SIZE": 400}, "set CONFIG_MENDER_MCU_SHA256_PSA=n"),
+]
 
 GOOD = {
     "CONFIG_MENDER_MCU_SERVER_URL": '"https://mender.example.com"',
@@ -79,13 +180,18 @@ CASES = [
 
 @unittest.skipUnless(shutil.which("cc"), "no C compiler")
 class Checks(unittest.TestCase):
-    def sentences(self, changes):
-        """What checks.c says of a configuration."""
-        defines = [f"-D{name}={value}" for name, value in (GOOD | changes).items() if value is not None]
+    def sentences(self, source, configuration, embedded=()):
+        """What a C file says of a configuration, and nothing else is wrong with it."""
+        defines = [f"-D{name}={value}" for name, value in configuration.items() if value is not None]
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "zephyr").mkdir()
-            (Path(folder) / "zephyr/kernel.h").write_text(KERNEL_H, encoding="ascii")
-            command = ["cc", "-std=c11", "-fsyntax-only", f"-I{folder}", *defines, ZEPHYR / "src/checks.c"]
+            for name, text in HEADERS.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="ascii")
+            embed = [sys.executable, ZEPHYR / "scripts/embed_credentials.py", "--out", Path(folder) / "mender_credentials.h"]
+            subprocess.run([*embed, *embedded], check=True)
+            include = [f"-I{path}" for path in (folder, REPOSITORY / "include", ZEPHYR / "src")]
+            command = ["cc", "-std=c11", "-fsyntax-only", "-Werror", *include, *defines, ZEPHYR / "src" / source]
             told = subprocess.run(command, capture_output=True, text=True, check=False)
         found = re.findall(r'static assertion failed: "(.*)"', told.stderr)
         self.assertEqual(bool(found), told.returncode != 0, told.stderr)
@@ -94,10 +200,25 @@ class Checks(unittest.TestCase):
     def test_a_wrong_configuration_is_told_one_sentence_that_says_what_to_do(self):
         for changes, expected in CASES:
             with self.subTest(changes=changes):
-                found = self.sentences(changes)
+                found = self.sentences("checks.c", GOOD | changes)
                 self.assertEqual(len(found), 0 if expected is None else 1, found)
                 if expected is not None:
                     self.assertIn(expected, found[0])
+
+    def test_what_a_port_cannot_do_is_told_by_one_sentence(self):
+        for source, embedded, changes, expected in PORT_CASES:
+            with self.subTest(source=source, embedded=embedded, changes=changes):
+                found = self.sentences(source, PORTS | changes, embedded)
+                self.assertEqual(len(found), 0 if expected is None else 1, found)
+                if expected is not None:
+                    self.assertIn(expected, found[0])
+
+    def test_no_assertion_is_without_its_case(self):
+        expected = [sentence for _, sentence in CASES] + [sentence for *_, sentence in PORT_CASES]
+        for path in sorted((ZEPHYR / "src").glob("*.c")):
+            for text in re.findall(r"^BUILD_ASSERT\((.*?)\);$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+                said = "".join(words or "-S mender-mcu " for words, _ in re.findall(r'"(.*?)"|(\bSNIPPET\b)', text))
+                self.assertTrue(any(sentence and sentence in said for sentence in expected), f"{path.name}: {said}")
 
 
 class Kconfig(unittest.TestCase):
