@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The proof that the firmware crates have no reachable panic and no heap: `tests/nopanic` links.
 //!
-//! It runs for `thumbv7em-none-eabi` where a toolchain can build for it, and for this machine everywhere.
+//! All of it runs for `thumbv7em-none-eabi` where a toolchain can build for it, and for this machine everywhere; the program that calls
+//! every function is linked for the other CPUs, too, for the optimiser leaves other panics there, and some have no atomics.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,17 @@ use crate::run::{self, clean, find, output, root, target_dir};
 use crate::surface;
 
 const THUMB: &str = "thumbv7em-none-eabi";
+/// What else Zephyr's boards have (docs/building.md). `thumbv6m` and `riscv32imc` have no atomic read-modify-write, and its use is an
+/// error there.
+const FURTHER: [&str; 7] = [
+    "thumbv6m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabi",
+    "thumbv8m.main-none-eabihf",
+    "riscv32imac-unknown-none-elf",
+    "riscv32imafc-unknown-none-elf",
+    "riscv32imc-unknown-none-elf",
+];
 /// Function that the panic handler calls and nobody defines.
 const UNDEFINED: &str = "mender_panic_is_reachable";
 /// What a heap cannot do without, by its names in Rust and C.
@@ -45,7 +57,7 @@ pub(crate) fn steps(report: &mut Report, quick: bool) {
     report.step("nopanic: calls", all_called);
     let mut builds = Vec::new();
     if !quick {
-        match thumb() {
+        match cross(THUMB) {
             Ok(build) => builds.push(build),
             Err(missing) => report.skip(&format!("nopanic: {THUMB}"), &missing),
         }
@@ -58,10 +70,19 @@ pub(crate) fn steps(report: &mut Report, quick: bool) {
         report.step(&format!("nopanic: {}", short(&build.target)), || prove(&build));
         report.step("nopanic: one index", || refuted(&build));
     }
+    for target in FURTHER.into_iter().filter(|_| !quick) {
+        let name = format!("nopanic: {}", short(target));
+        match cross(target) {
+            Ok(build) => report.step(&name, || prove_every(&build)),
+            Err(missing) => report.skip(&name, &missing),
+        }
+    }
 }
 
-fn short(target: &str) -> &str {
-    target.split_once('-').map_or(target, |(architecture, _)| architecture)
+/// The architecture, and `hf` where floats are passed in registers.
+fn short(target: &str) -> String {
+    let architecture = target.split_once('-').map_or(target, |(architecture, _)| architecture);
+    format!("{architecture}{}", if target.ends_with("hf") { "hf" } else { "" })
 }
 
 /// Every public function of the firmware crates is named in `tests/nopanic`.
@@ -95,8 +116,8 @@ fn stem(path: &Path) -> String {
 // ---- choosing the toolchain
 
 /// A cross compiler: one that has the target's libraries, else one that has their source.
-fn thumb() -> Result<Build, String> {
-    let linker = linker();
+fn cross(target: &str) -> Result<Build, String> {
+    let linker = linker(target);
     let compilers = compilers();
     let mut tried = Vec::new();
     for build_std in [false, true] {
@@ -106,7 +127,7 @@ fn thumb() -> Result<Build, String> {
             let has = if build_std {
                 lib.join("src/rust/library/core/src/lib.rs").is_file()
             } else {
-                has_core(&lib.join(THUMB).join("lib"))
+                has_core(&lib.join(target).join("lib"))
             };
             let cargo = rustc.with_file_name("cargo");
             if !has || !cargo.is_file() {
@@ -114,25 +135,26 @@ fn thumb() -> Result<Build, String> {
                 continue;
             }
             let Some((linker, flavor)) = &linker else {
-                return Err("no linker for Arm (rust-lld, ld.lld or arm-none-eabi-ld)".to_owned());
+                return Err("no linker (rust-lld, ld.lld, for Arm arm-none-eabi-ld)".to_owned());
             };
+            let variable = target.to_uppercase().replace(['-', '.'], "_");
             let mut env = vec![
                 ("RUSTC".to_owned(), rustc.display().to_string()),
                 ("RUSTFLAGS".to_owned(), format!("{SHA2} -Clinker-flavor={flavor}")),
-                ("CARGO_TARGET_THUMBV7EM_NONE_EABI_LINKER".to_owned(), linker.display().to_string()),
+                (format!("CARGO_TARGET_{variable}_LINKER"), linker.display().to_string()),
             ];
             if build_std {
                 env.push(("RUSTC_BOOTSTRAP".to_owned(), "1".to_owned()));
             }
             let how = if build_std { ", core built from source" } else { "" };
             let with = format!("{}{how}", version(rustc));
-            return Ok(Build { target: THUMB.to_owned(), cargo, build_std, env, with });
+            return Ok(Build { target: target.to_owned(), cargo, build_std, env, with });
         }
     }
     tried.sort();
     tried.dedup();
     Err(format!(
-        "no Rust for {THUMB} (looked at {}); `rustup target add {THUMB}`, or a rustc with rust-src",
+        "no Rust for {target} (looked at {}); `rustup target add {target}`, or a rustc with rust-src",
         tried.join(", ")
     ))
 }
@@ -142,12 +164,20 @@ fn compilers() -> Vec<PathBuf> {
     let fixed = ["/usr/local/bin/rustc", "/usr/bin/rustc"].map(PathBuf::from);
     let all = find("rustc").into_iter().chain(home).chain(fixed);
     let mut seen = Vec::new();
-    for rustc in all.filter(|rustc| rustc.is_file()) {
+    for rustc in all.filter(|rustc| rustc.is_file() && is_new_enough(&version(rustc))) {
         if !seen.contains(&rustc) {
             seen.push(rustc);
         }
     }
     seen
+}
+
+/// By what `version` says: no older than the workspace asks for.
+fn is_new_enough(version: &str) -> bool {
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split(['.', '-']).map_while(|part| part.parse().ok()).collect() };
+    let release = version.split(' ').nth(1).unwrap_or_default();
+    numbers(release) >= numbers(env!("CARGO_PKG_RUST_VERSION"))
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
@@ -165,8 +195,8 @@ fn has_core(lib: &Path) -> bool {
     entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
 }
 
-/// A linker for Arm and its flavour.
-fn linker() -> Option<(PathBuf, &'static str)> {
+/// A linker for a target, and its flavour.
+fn linker(target: &str) -> Option<(PathBuf, &'static str)> {
     for rustc in compilers() {
         let Some(sysroot) = sysroot(&rustc) else { continue };
         for host in std::fs::read_dir(sysroot.join("lib/rustlib")).into_iter().flatten().flatten() {
@@ -177,7 +207,8 @@ fn linker() -> Option<(PathBuf, &'static str)> {
         }
     }
     let named = [("rust-lld", "ld.lld"), ("ld.lld", "ld.lld"), ("arm-none-eabi-ld", "ld")];
-    named.into_iter().find_map(|(name, flavor)| Some((find(name)?, flavor)))
+    let fits = |name: &str| name != "arm-none-eabi-ld" || target.starts_with("thumb");
+    named.into_iter().filter(|(name, _)| fits(name)).find_map(|(name, flavor)| Some((find(name)?, flavor)))
 }
 
 /// This machine's own compiler. Where cargo runs, it can build for itself.
@@ -256,6 +287,18 @@ fn prove(build: &Build) -> Outcome {
     if wrong.is_empty() { Outcome::passed(says) } else { Outcome::failed(wrong) }
 }
 
+/// The program that calls every function links, without a heap.
+fn prove_every(build: &Build) -> Outcome {
+    let built = build.run("every", "");
+    if !built.ok {
+        return Outcome::failed(explain(build, "every", &built.text));
+    }
+    match Elf::read(&build.program("every")) {
+        Ok(elf) => Outcome::of(heap_in(&elf, "every"), build.with.clone()),
+        Err(error) => Outcome::failed(error),
+    }
+}
+
 fn heap_in(elf: &Elf, program: &str) -> String {
     let has = |symbol: &&crate::elf::Symbol| {
         let name = symbol.name.trim_start_matches("_R").split('@').next().unwrap_or_default();
@@ -315,7 +358,7 @@ fn refuted(build: &Build) -> Outcome {
 
 /// Sizes of the client's largest functions.
 pub(crate) fn sizes() -> Result<String, String> {
-    let build = thumb().or_else(|_| host())?;
+    let build = cross(THUMB).or_else(|_| host())?;
     let built = build.run("client", "");
     if !built.ok {
         return Err(built.text);
@@ -334,4 +377,18 @@ pub(crate) fn sizes() -> Result<String, String> {
         text += &format!("{:>8}  {:#}\n", symbol.size, rustc_demangle::demangle(&symbol.name));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod own_tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_older_than_the_workspace_asks_for_is_not_used() {
+        assert!(is_new_enough(concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"))));
+        assert!(is_new_enough("rustc 2.0.0-nightly"));
+        for old in ["rustc 1.63.0", "rustc 1.9.0", "rustc", ""] {
+            assert!(!is_new_enough(old), "{old}");
+        }
+    }
 }
