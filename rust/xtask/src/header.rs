@@ -3,6 +3,7 @@
 //! cbindgen, and the host's bindings of the port header by bindgen.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::run::{cargo, output, root};
@@ -13,7 +14,12 @@ const BINDINGS: &str = "rust/zephyr-sys/src/host.rs";
 pub(crate) fn steps(report: &mut Report, check: bool) {
     report.step("header", || header(check));
     match fresh_bindings() {
-        Made::At(path) => report.step("bindings", || bindings(&path, check)),
+        Made::At(path) => {
+            report.step("bindings", || bindings(&path, check));
+            if check {
+                report.step("no libclang", without_libclang);
+            }
+        }
         Made::NoLibclang => report.skip("bindings", "no libclang (apt install libclang-dev)"),
         Made::Failed(text) => report.step("bindings", || Outcome::failed(text)),
     }
@@ -51,8 +57,7 @@ enum Made {
 
 /// Runs bindgen for this machine, by building the crate that does.
 fn fresh_bindings() -> Made {
-    let build = "check --locked -p zephyr-sys --features bindgen --message-format json-render-diagnostics";
-    let told = output(cargo(build.split(' ')).env_remove("ZEPHYR_SYS_CLANG_ARGS"));
+    let told = output(bindgen().arg("--message-format=json-render-diagnostics"));
     let folder = told.text.lines().find_map(|line| {
         let ours = line.contains("build-script-executed") && line.contains("rust/zephyr-sys#");
         let folder = line.split_once("\"out_dir\":\"").and_then(|(_, rest)| rest.split_once('"'));
@@ -62,5 +67,22 @@ fn fresh_bindings() -> Made {
         Some(folder) if told.ok => Made::At(folder.join("bindings.rs")),
         _ if told.text.contains("no libclang") => Made::NoLibclang,
         _ => Made::Failed(told.text),
+    }
+}
+
+fn bindgen() -> Command {
+    let mut command = cargo("check --locked -p zephyr-sys --features bindgen".split(' '));
+    command.env_remove("ZEPHYR_SYS_CLANG_ARGS");
+    command
+}
+
+/// Where bindgen finds no libclang, one sentence says what to install.
+fn without_libclang() -> Outcome {
+    let told = output(bindgen().env("LIBCLANG_PATH", root().join("docs")));
+    let said = told.text.lines().filter(|line| line.contains("no libclang was found")).count();
+    if !told.ok && said == 1 && !told.text.contains("panicked") {
+        Outcome::passed("said in one sentence")
+    } else {
+        Outcome::failed(told.text)
     }
 }
