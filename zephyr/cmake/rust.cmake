@@ -198,14 +198,19 @@ function(mender_mcu_add_rust_library name target root source)
   string(TOUPPER "CARGO_TARGET_${target}_RUSTFLAGS" variable)
   string(REGEX REPLACE "[-.]" "_" variable ${variable})
 
+  # cargo's list of what it has read has sources alone.
+  file(GLOB manifests CONFIGURE_DEPENDS ${root}/rust/*/Cargo.toml)
+
   add_custom_command(OUTPUT ${built}
     # RUSTFLAGS of the environment would replace ours.
     COMMAND ${CMAKE_COMMAND} -E env --unset=RUSTFLAGS --unset=CARGO_ENCODED_RUSTFLAGS ${MENDER_MCU_CARGO_ENV}
       "${variable}=${rustflags}" ZEPHYR_SYS_CLANG_ARGS=${clang_args} CARGO_BUILD_BUILD_DIR=${MENDER_MCU_CARGO_TARGET_DIR}
       ${MENDER_MCU_CARGO} build --quiet --release --locked --package mender-staticlib --no-default-features --features ${features}
       --target ${target} --target-dir ${dir}/target ${MENDER_MCU_CARGO_FLAGS}
+    # A manifest may be newer and say the same to cargo, which then leaves the library as old as it is.
+    COMMAND ${CMAKE_COMMAND} -E touch ${built}
     # errno.h includes headers that the build makes.
-    DEPENDS ${root}/Cargo.toml ${root}/Cargo.lock ${root}/rust/staticlib/Cargo.toml ${clang_args} zephyr_generated_headers
+    DEPENDS ${root}/Cargo.toml ${root}/Cargo.lock ${manifests} ${clang_args} zephyr_generated_headers
     DEPFILE ${dir}/target/${target}/release/libmender_mcu.d
     WORKING_DIRECTORY ${root}
     COMMENT "mender-mcu: cargo build (${target})" USES_TERMINAL VERBATIM)
