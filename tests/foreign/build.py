@@ -4,8 +4,9 @@
 
 The application (tests/foreign/app) has the three lines of configuration that the README asks for and what its board needs; it is
 copied away first. Beside this module it has one whose folder is called as the official C client's, with a Kconfig symbol of
-that client. Fails on any warning about our files. Without sysbuild it then changes a value of Kconfig, and sees the library
-made anew. Needs ZEPHYR_BASE, and where there is no Zephyr SDK the variables of another toolchain.
+that client. Fails on any warning about our files. Without sysbuild cargo is offline, after what it needs was fetched; then a
+value of Kconfig is changed, and the library is to be made anew. Needs ZEPHYR_BASE, and where there is no Zephyr SDK the
+variables of another toolchain.
 
   python3 tests/foreign/build.py --out /tmp/foreign --board native_sim/native/64
   python3 tests/foreign/build.py --out /tmp/foreign --board nucleo_l4a6zg --sysbuild -DSHIELD=arceli_eth_w5500
@@ -13,6 +14,7 @@ made anew. Needs ZEPHYR_BASE, and where there is no Zephyr SDK the variables of 
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,9 +63,15 @@ def check_modules(build, neighbour):
 def check_image(image, config):
     """What the symbol alone and the snippet must have brought about."""
     text = config.read_text(encoding="utf-8")
-    for line in ("CONFIG_NET_SOCKETS_SOCKOPT_TLS=y", "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=16384", "CONFIG_IMG_MANAGER=y"):
+    for line in ("CONFIG_NET_SOCKETS_SOCKOPT_TLS=y", "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=16384", "CONFIG_IMG_MANAGER=y",
+                 "CONFIG_MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED=y", "CONFIG_PSA_WANT_ALG_GCM=y"):
         if line not in text:
             sys.exit(f"{config}: no {line}")
+    # Nothing without forward secrecy may be offered, and no CBC.
+    ecdhe = "MBEDTLS_KEY_EXCHANGE_ECDHE_(?:ECDSA|RSA)_ENABLED"
+    offered = re.findall(rf"^CONFIG_(?!{ecdhe})(MBEDTLS_KEY_EXCHANGE_\w+|\w*_CBC(?:_\w+)?)=y$", text, re.MULTILINE)
+    if offered:
+        sys.exit(f"{config}: TLS offers {offered}")
     symbols = run([os.environ.get("NM", "nm"), "--defined-only", str(image)])
     for symbol in ("mender_client_poll", "mender_port_slot_write"):
         if f" {symbol}\n" not in symbols:
@@ -82,8 +90,13 @@ def check_mcuboot(build, image):
 
 
 def check_changes(build):
-    """Nothing changed: the library stays. Another value in Kconfig: it is made anew."""
+    """Nothing changed: the library stays. Another value in Kconfig: it is made anew. So it is by each crate's manifest."""
     library = next(build.rglob("rust/libmender_mcu.a"))
+    built = next((library.parent / "target").glob("*/release/libmender_mcu.a")).relative_to(build)
+    inputs = run(["ninja", "-C", build, "-t", "query", built])
+    missing = [str(manifest) for manifest in REPOSITORY.glob("rust/*/Cargo.toml") if str(manifest) not in inputs]
+    if missing:
+        sys.exit(f"{library} does not depend on {missing}")
     first = library.stat().st_mtime_ns
     run(["ninja", "-C", build, "mender_mcu_rust_build"])
     if library.stat().st_mtime_ns != first:
@@ -108,6 +121,9 @@ def main():
     shutil.copytree(REPOSITORY / "tests/foreign/app", app)
     make_neighbour(neighbour)
 
+    if not args.sysbuild:
+        run(["cargo", "fetch", "--quiet", "--locked", "--manifest-path", REPOSITORY / "Cargo.toml"])
+        os.environ["CARGO_NET_OFFLINE"] = "true"
     base = Path(os.environ["ZEPHYR_BASE"])
     # With sysbuild, SB_CONFIG_MENDER_MCU applies the snippet, to the application alone.
     source = (["-S", base / "share/sysbuild", f"-DAPP_DIR={app}"] if args.sysbuild
