@@ -135,10 +135,10 @@ static int clear_bad_magic(void)
 	}
 	rc = boot_read_swap_state(area, &found) == 0 ? 0 : -EIO;
 	if (rc == 0 && found.magic == BOOT_MAGIC_BAD) {
-		rc = MIN(slot_clear_page(area, slot_flags_offset(area)), 0);
+		rc = slot_clear_page(area, slot_flags_offset(area));
 	}
 	flash_area_close(area);
-	return rc;
+	return MIN(rc, 0);
 }
 
 int32_t mender_port_boot_request_swap(void)

@@ -129,10 +129,10 @@ int32_t mender_port_slot_begin(uint32_t size)
 		rc = -ENOSPC;
 	}
 	if (rc == 0) {
-		rc = MIN(slot_clear_page(image.flash_area, slot_flags_offset(image.flash_area)), 0);
+		rc = slot_clear_page(image.flash_area, slot_flags_offset(image.flash_area));
 	}
-	state = rc;
-	return rc;
+	state = MIN(rc, 0);
+	return state;
 }
 
 int32_t mender_port_slot_write(const uint8_t *data, uint32_t len)

@@ -54,10 +54,28 @@ void flash_cut_erase(uint32_t nth)
 	*entry("flash_sim_thresholds", "max_erase_calls") = nth == 0 ? 0 : flash_erases() + nth;
 }
 
+static uint32_t failing_erase;
+
+int __real_flash_area_flatten(const struct flash_area *area, off_t offset, size_t len);
+
+int __wrap_flash_area_flatten(const struct flash_area *area, off_t offset, size_t len)
+{
+	if (failing_erase != 0 && --failing_erase == 0) {
+		return -ETIMEDOUT;
+	}
+	return __real_flash_area_flatten(area, offset, len);
+}
+
+void flash_fail_erase(uint32_t nth)
+{
+	failing_erase = nth;
+}
+
 void flash_power_on(void)
 {
 	flash_cut_write(0, 0);
 	flash_cut_erase(0);
+	flash_fail_erase(0);
 }
 
 void flash_fill(uint8_t partition, uint8_t byte)

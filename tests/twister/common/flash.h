@@ -18,6 +18,9 @@ void flash_cut_write(uint32_t nth, uint32_t torn);
 void flash_cut_erase(uint32_t nth);
 void flash_power_on(void);
 
+/** The n-th erase of the client's from now, counted from 1, erases nothing and fails with -ETIMEDOUT. 0: none. */
+void flash_fail_erase(uint32_t nth);
+
 /** Fills a partition with a byte; 0xff erases it. */
 void flash_fill(uint8_t partition, uint8_t byte);
 

@@ -99,6 +99,20 @@ ZTEST(boot, test_a_torn_magic_number_does_not_keep_a_swap_from_being_requested)
 	zassert_ok(mender_port_boot_request_swap());
 }
 
+ZTEST(boot, test_a_torn_magic_number_that_cannot_be_erased_is_an_error)
+{
+	static const uint8_t torn[8] = {0x77, 0xc2, 0x95, 0xf3};
+
+	flash_put(SLOT1, MAGIC_AT, torn, sizeof(torn));
+	flash_fail_erase(1);
+	zassert_equal(mender_port_boot_request_swap(), -ETIMEDOUT);
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
+	flash_cut_erase(1);
+	zassert_equal(mender_port_boot_request_swap(), -EIO);
+	flash_power_on();
+	zassert_ok(mender_port_boot_request_swap());
+}
+
 ZTEST(boot, test_success_is_said_only_of_an_armed_swap)
 {
 	for (uint32_t nth = 1; nth <= 4; nth++) {

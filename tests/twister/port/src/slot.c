@@ -108,6 +108,56 @@ ZTEST(slot, test_a_failed_write_is_final_until_the_next_begin)
 	zassert_true(write_some(0, 512) > 0);
 }
 
+ZTEST(slot, test_a_slot_whose_flags_cannot_be_erased_takes_no_image)
+{
+	const uint8_t byte = 0;
+
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_ok(mender_port_boot_request_swap());
+	flash_fail_erase(1);
+	zassert_equal(mender_port_slot_begin(SIZE), -ETIMEDOUT);
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_TEST, "nothing was erased");
+	zassert_equal(mender_port_slot_write(&byte, 1), -ETIMEDOUT);
+	zassert_equal(mender_port_slot_finish(), -ETIMEDOUT);
+	zassert_ok(mender_port_slot_begin(SIZE));
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
+	zassert_true(write_some(0, 512) > 0);
+}
+
+ZTEST(slot, test_an_erase_that_erases_nothing_is_an_error_though_the_driver_says_otherwise)
+{
+	const uint8_t byte = 0;
+
+	flash_cut_erase(1);
+	zassert_equal(mender_port_slot_begin(SIZE), -EIO);
+	zassert_equal(mender_port_slot_write(&byte, 1), -EIO);
+	/* And not MENDER_AGAIN, which would be without end. */
+	zassert_equal(mender_port_slot_invalidate(), -EIO);
+	zassert_equal(mender_port_slot_invalidate(), -EIO);
+	flash_power_on();
+	zassert_equal(mender_port_slot_invalidate(), MENDER_AGAIN);
+	zassert_ok(mender_port_slot_begin(SIZE));
+}
+
+ZTEST(slot, test_invalidating_goes_on_where_an_erase_has_failed)
+{
+	flash_fill(SLOT1, 0xff);
+	flash_put_image(SLOT1, 1);
+	zassert_ok(mender_port_boot_request_swap());
+	flash_fail_erase(1);
+	zassert_equal(mender_port_slot_invalidate(), -ETIMEDOUT);
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_TEST, "nothing was erased");
+	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_WHOLE, "the flags come first");
+	zassert_equal(mender_port_slot_invalidate(), MENDER_AGAIN);
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
+	flash_fail_erase(1);
+	zassert_equal(mender_port_slot_invalidate(), -ETIMEDOUT);
+	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_WHOLE);
+	zassert_equal(mender_port_slot_invalidate(), MENDER_AGAIN);
+	zassert_ok(mender_port_slot_invalidate());
+	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_REFUSED);
+}
+
 ZTEST(slot, test_after_finish_every_byte_is_on_flash)
 {
 	const struct flash_area *area;
