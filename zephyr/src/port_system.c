@@ -51,8 +51,13 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs)
 
 void mender_port_system_reboot(void)
 {
-	/* Deferred log messages would be lost. */
-	while (IS_ENABLED(CONFIG_LOG_MODE_DEFERRED) && log_process()) {
+	/*
+	 * Deferred log messages would be lost. No more of them than there are: where a thread that this one has preempted has only
+	 * begun one, log_process() says without end that there is more.
+	 */
+	uint32_t left = IS_ENABLED(CONFIG_LOG_MODE_DEFERRED) ? log_buffered_cnt() : 0;
+
+	while (IS_ENABLED(CONFIG_LOG_MODE_DEFERRED) && left-- > 0 && log_process()) {
 	}
 	sys_reboot(SYS_REBOOT_COLD);
 }
