@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MCUmgr writes the same slot. Whoever began first has it, the other is told so. */
-#include <mender_mcu.h>
+#include <mender_port.h>
 #include <zephyr/init.h>
 #include <zephyr/kernel.h>
 #include <zephyr/mgmt/mcumgr/mgmt/callbacks.h>
@@ -20,7 +20,11 @@ static struct {
 
 bool slot_is_taken(void)
 {
-	return upload.waiting || (upload.uploading && k_uptime_get() - upload.heard_ms < PAUSE_MAX_MS);
+	if (upload.waiting) {
+		/* MCUmgr may have erased it, and does not say so. */
+		return mender_port_boot_swap_state() == MENDER_SWAP_WHOLE;
+	}
+	return upload.uploading && k_uptime_get() - upload.heard_ms < PAUSE_MAX_MS;
 }
 
 static bool deployment_in_progress(void)
@@ -46,11 +50,14 @@ static enum mgmt_cb_return heard(uint32_t event, enum mgmt_cb_return before, int
 			return MGMT_CB_ERROR_RC;
 		}
 		upload.uploading = true;
+		/* What lay there is gone over. */
+		upload.waiting = false;
 		break;
 	case MGMT_EVT_OP_IMG_MGMT_DFU_STOPPED:
 		upload.uploading = false;
 		break;
 	case MGMT_EVT_OP_IMG_MGMT_DFU_PENDING:
+		upload.uploading = false;
 		upload.waiting = true;
 		break;
 	default:
