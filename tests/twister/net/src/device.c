@@ -54,6 +54,16 @@ static bool authenticates(void)
 	return server.authentications > 0;
 }
 
+static bool has_inventory_and_asks(void)
+{
+	const int64_t end = k_uptime_get() + 20 * MSEC_PER_SEC;
+
+	while ((server.inventory[0] == '\0' || server.checks == 0) && mender_client_last_error() == 0 && k_uptime_get() < end) {
+		mender_client_wait(mender_client_poll());
+	}
+	return server.inventory[0] != '\0' && server.checks > 0;
+}
+
 static psa_key_type_t type_of_key(void)
 {
 	psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
@@ -62,15 +72,42 @@ static psa_key_type_t type_of_key(void)
 	return status == PSA_SUCCESS ? psa_get_key_type(&attributes) : PSA_KEY_TYPE_NONE;
 }
 
-ZTEST(device, test_identity_and_type_from_settings_are_what_the_server_hears)
+ZTEST(device, test_identity_type_and_tenant_from_settings_are_what_the_server_hears)
 {
 	zassert_ok(mender_settings_set("identity", "serial=4711"));
 	zassert_ok(mender_settings_set("device_type", "pump"));
+	zassert_ok(mender_settings_set("tenant_token", "abc.def"));
 	begin();
 	zassert_true(authenticates(), "%d", mender_client_last_error());
-	zassert_not_null(strstr(server.authentication, "serial"), "%s", server.authentication);
-	zassert_not_null(strstr(server.authentication, "4711"), "%s", server.authentication);
-	zassert_is_null(strstr(server.authentication, "mac"), "%s", server.authentication);
+	zassert_not_null(strstr(server.authentication, "\"id_data\":\"{\\\"serial\\\":\\\"4711\\\"}\""), "%s",
+			 server.authentication);
+	zassert_not_null(strstr(server.authentication, "\"tenant_token\":\"abc.def\""), "%s", server.authentication);
+	/* The type is no part of that request. */
+	zassert_true(has_inventory_and_asks(), "%d", mender_client_last_error());
+	zassert_not_null(strstr(server.inventory, "\"pump\""), "%s", server.inventory);
+	zassert_is_null(strstr(server.inventory, CONFIG_MENDER_MCU_DEVICE_TYPE), "%s", server.inventory);
+	zassert_not_null(strstr(server.question, "\"device_type\":\"pump\""), "%s", server.question);
+}
+
+ZTEST(device, test_without_settings_the_server_hears_what_kconfig_says)
+{
+	begin();
+	zassert_true(authenticates(), "%d", mender_client_last_error());
+	zassert_not_null(strstr(server.authentication, "\"id_data\":\"{\\\"mac\\\":"), "%s", server.authentication);
+	zassert_is_null(strstr(server.authentication, "tenant_token"), "%s", server.authentication);
+	zassert_true(has_inventory_and_asks(), "%d", mender_client_last_error());
+	zassert_not_null(strstr(server.question, "\"device_type\":\"" CONFIG_MENDER_MCU_DEVICE_TYPE "\""), "%s",
+			 server.question);
+}
+
+ZTEST(device, test_a_server_from_settings_is_the_one_that_is_asked)
+{
+	const struct mender_config config = {.first_check_max_ms = 1};
+
+	zassert_ok(mender_settings_set("server", url));
+	zassert_ok(mender_client_init(&config));
+	zassert_ok(mender_client_activate());
+	zassert_true(authenticates(), "%d", mender_client_last_error());
 }
 
 ZTEST(device, test_the_application_s_key_signs_and_is_never_replaced)

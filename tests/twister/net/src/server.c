@@ -99,6 +99,7 @@ static bool answer(int socket, const struct request *request)
 	}
 	zassert_not_null(strstr(head, token), "%s", head);
 	if (strstr(head, "/deployments/next") != NULL) {
+		keep(server.question, sizeof(server.question), request->body);
 		return offer(socket);
 	}
 	if (strstr(head, "PUT " DEPLOYMENTS "/status ") != NULL) {

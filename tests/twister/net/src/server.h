@@ -26,6 +26,8 @@ struct server {
 	/** What the device reported, in order. */
 	char statuses[192];
 	char authentication[1024];
+	/** Body of the last question for a deployment. */
+	char question[512];
 	char inventory[1024];
 	char log[1024];
 };
