@@ -44,7 +44,13 @@ const MATRIX: &[Scenario] = &[
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.smallest"),
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.default"),
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.everything"),
+    Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.application"),
+    Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m4f"),
 ];
+
+/// The same for other CPUs. None for RV32: Debian's gcc takes the libgcc of 64 bits there.
+const M0PLUS: &[Scenario] = &[Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m0plus")];
+const M33: &[Scenario] = &[Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m33")];
 
 /// Samples, with and without MCUboot.
 const SAMPLES: &[Scenario] = &[
@@ -79,6 +85,18 @@ const STEPS: &[Step] = &[
         chip: Chip::Arm,
         tools: &[],
         run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX),
+    },
+    Step {
+        name: "T4 Cortex-M0+",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS),
+    },
+    Step {
+        name: "T4 Cortex-M33",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33),
     },
     Step {
         name: "T4 samples/ota",
