@@ -180,7 +180,7 @@ events! {
 }
 
 /// Writes the text of an event, place holders filled in, piece by piece.
-pub fn render(event: Event, a: i64, b: i64, s: &str, out: &mut impl FnMut(&str)) {
+pub fn render(event: Event, a: i64, b: i64, s: &str, out: &mut dyn FnMut(&str)) {
     let mut rest = event.text();
     while let Some((before, after)) = split(rest, b'{') {
         out(before);
@@ -198,12 +198,12 @@ pub fn render(event: Event, a: i64, b: i64, s: &str, out: &mut impl FnMut(&str))
 }
 
 #[cfg(feature = "error-texts")]
-fn error(a: i64, out: &mut impl FnMut(&str)) {
+fn error(a: i64, out: &mut dyn FnMut(&str)) {
     out(u16::try_from(a).ok().and_then(crate::Error::from_number).map_or("no error", crate::Error::text));
 }
 
 #[cfg(not(feature = "error-texts"))]
-fn error(a: i64, out: &mut impl FnMut(&str)) {
+fn error(a: i64, out: &mut dyn FnMut(&str)) {
     out("error ");
     number(a, out);
 }
@@ -215,7 +215,7 @@ fn split(text: &str, mark: u8) -> Option<(&str, &str)> {
     Some((before, rest.get(1..)?))
 }
 
-fn number(n: i64, out: &mut impl FnMut(&str)) {
+fn number(n: i64, out: &mut dyn FnMut(&str)) {
     if n < 0 {
         out("-");
     }

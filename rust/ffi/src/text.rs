@@ -29,19 +29,16 @@ pub(crate) fn of_event(event: Event, a: i64, b: i64, text: &str, buf: &mut [u8])
     let room = buf.len().saturating_sub(1);
     event::render(event, a, b, text, &mut |piece| {
         whole = whole.saturating_add(piece.len());
-        for c in piece.chars() {
-            let mut utf8 = [0; 4];
-            let c = c.encode_utf8(&mut utf8).as_bytes();
-            // A character that does not fit whole ends the text.
-            cut |= c.len() > room.saturating_sub(written);
-            if cut {
-                return;
-            }
-            for (to, from) in buf.iter_mut().skip(written).zip(c) {
-                *to = *from;
-            }
-            written = written.saturating_add(c.len());
+        if cut {
+            return;
         }
+        // A character that does not fit whole ends the text.
+        let fits = piece.floor_char_boundary(room.saturating_sub(written));
+        cut = fits < piece.len();
+        for (to, from) in buf.iter_mut().skip(written).zip(piece.bytes().take(fits)) {
+            *to = from;
+        }
+        written = written.saturating_add(fits);
     });
     if let Some(end) = buf.get_mut(written) {
         *end = 0;
