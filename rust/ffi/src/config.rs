@@ -66,17 +66,11 @@ pub(crate) unsafe fn merged(given: *const MenderConfig) -> Result<MenderConfig, 
     }
     // SAFETY: the caller's promise.
     let given = unsafe { raw::reference(given) }?;
-    let pointers = [
-        (&mut config.server_url, given.server_url),
-        (&mut config.tenant_token, given.tenant_token),
-        (&mut config.device_type, given.device_type),
-        (&mut config.artifact_name, given.artifact_name),
-    ];
-    for (to, from) in pointers {
-        if !from.is_null() {
-            *to = from;
-        }
+    // One after the other: a table of places and values would be put together on the stack, which is longer.
+    macro_rules! take {
+        ($has:expr => $($field:ident)+) => { $(if $has(given.$field) { config.$field = given.$field; })+ };
     }
+    take!(|text: *const c_char| !text.is_null() => server_url tenant_token device_type artifact_name);
     if !given.callbacks.is_null() {
         config.callbacks = given.callbacks;
     }
@@ -84,31 +78,10 @@ pub(crate) unsafe fn merged(given: *const MenderConfig) -> Result<MenderConfig, 
     if !(b.io.is_null() && b.token.is_null() && b.uri.is_null()) {
         config.buffers = b;
     }
-    for (to, from) in [(&mut config.tier, given.tier), (&mut config.allow_http, given.allow_http)] {
-        if from != 0 {
-            *to = from;
-        }
-    }
-    let numbers = [
-        (&mut config.poll_interval_ms, given.poll_interval_ms),
-        (&mut config.inventory_interval_ms, given.inventory_interval_ms),
-        (&mut config.retry_interval_ms, given.retry_interval_ms),
-        (&mut config.retry_interval_max_ms, given.retry_interval_max_ms),
-        (&mut config.first_check_max_ms, given.first_check_max_ms),
-        (&mut config.defer_interval_ms, given.defer_interval_ms),
-        (&mut config.commit_deadline_ms, given.commit_deadline_ms),
-        (&mut config.abort_probe_interval_ms, given.abort_probe_interval_ms),
-        (&mut config.idle_timeout_ms, given.idle_timeout_ms),
-        (&mut config.request_timeout_ms, given.request_timeout_ms),
-        (&mut config.download_tries, given.download_tries),
-        (&mut config.probe_timeout_ms, given.probe_timeout_ms),
-        (&mut config.probe_tries, given.probe_tries),
-    ];
-    for (to, from) in numbers {
-        if from != 0 {
-            *to = from;
-        }
-    }
+    take!(|number| number != 0 => tier allow_http);
+    take!(|number| number != 0 => poll_interval_ms inventory_interval_ms retry_interval_ms retry_interval_max_ms);
+    take!(|number| number != 0 => first_check_max_ms defer_interval_ms commit_deadline_ms abort_probe_interval_ms);
+    take!(|number| number != 0 => idle_timeout_ms request_timeout_ms download_tries probe_timeout_ms probe_tries);
     Ok(config)
 }
 
