@@ -5,7 +5,7 @@ use mender_base::Error;
 
 /// A member that format version 3 knows. As wide as [`Error`], so that a result of both is two registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u32)]
 pub(crate) enum Member {
     Version,
     Manifest,

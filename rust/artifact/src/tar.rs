@@ -15,7 +15,7 @@ const TRAILER_MAX: u32 = limits::TRAILING_ZERO_BLOCKS_MAX * 512 + 1;
 
 /// What [`Level::step`] came to. As wide as [`Error`], so that a result of both is two registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u32)]
 pub(crate) enum Step {
     /// Nothing to tell.
     More,

@@ -13,16 +13,24 @@ use core::ffi::CStr;
 macro_rules! errors {
     ($($(#[doc = $why:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
         /// What went wrong. Its number ([`Error::number`]) is stable across releases; its place in the enum is not.
+        /// As wide as a register, so that a result with a number in it is returned in two of them and not in memory.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u8)]
+        #[repr(u32)]
+        #[allow(clippy::as_conversions, reason = "the place of a row, which has no other name")]
         pub enum Error {
-            $($(#[doc = $why])+ $name,)+
+            $($(#[doc = $why])+ $name = Row::$name as u32,)+
+        }
+
+        // The places in the tables. The first is left to "no error": `None` and `Ok(())` are zero then, which is shortest to set and test.
+        enum Row {
+            _NoError,
+            $($name,)+
         }
 
         // Rows by place rather than a match by number: a third of the flash.
-        const NUMBERS: &[u16] = &[$($number),+];
+        const NUMBERS: &[u16] = &[0, $($number),+];
         #[cfg(feature = "error-texts")]
-        const TEXTS: &str = concat!($($text, "\0"),+);
+        const TEXTS: &str = concat!("no error\0", $($text, "\0"),+);
 
         impl Error {
             /// Every error, in the order of the table.

@@ -23,9 +23,10 @@
 use crate::text::hex_digit;
 use crate::{Error, limits};
 
-/// One element of the text. What a key, string or number says is in the lent buffer, [`Scanner::len`] bytes long.
+/// One element of the text. What a key, string or number says is in the lent buffer, [`Scanner::len`] bytes long. As wide as
+/// [`Error`], so that a result of both is two registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u32)]
 pub enum Token {
     /// `{`
     ObjectStart,

@@ -82,6 +82,7 @@ pub enum Verdict {
 
 /// Whether a piece of work is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Progress {
     /// Finished.
     Done,

@@ -28,6 +28,7 @@ pub(crate) struct Intake {
 }
 
 /// What a piece came to.
+#[repr(u32)]
 pub(crate) enum Taken {
     /// The piece is dealt with.
     All,
