@@ -24,8 +24,8 @@ pub struct ContentRange {
     pub first: u32,
     /// Offset of the last byte.
     pub last: u32,
-    /// Length of the whole, when the server knows it.
-    pub total: Option<u32>,
+    /// Length of the whole; 0 when the server does not know it.
+    pub total: u32,
 }
 
 /// What the head of a reply says. Lengths and offsets are bytes.
@@ -78,7 +78,8 @@ impl Head {
 /// Header fields that matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
-    ContentLength,
+    // Zero is left to `None`.
+    ContentLength = 1,
     TransferEncoding,
     ContentEncoding,
     Connection,
@@ -173,25 +174,29 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// To be [reset](Self::reset) before use. All zeros, so that memory can be filled with it in one go.
+    pub const IDLE: Self = Self {
+        state: State::Status(0),
+        head: Head::new(),
+        framing: Framing { http_1_0: false, chunked: false, close: false, retry_at_s: None },
+        budget: 0,
+        fields: 0,
+        interim: 0,
+        field: None,
+        text: heapless::Vec::new(),
+        too_long: false,
+        sized: false,
+        remaining: 0,
+        body: 0,
+        body_max: 0,
+    };
+
     /// Nothing read yet. A body of more than `body_max` bytes is an error once it gets there.
-    #[inline(always)]
     #[must_use]
-    pub const fn new(body_max: u32) -> Self {
-        Self {
-            state: State::Status(0),
-            head: Head::new(),
-            framing: Framing { http_1_0: false, chunked: false, close: false, retry_at_s: None },
-            budget: limits::HTTP_HEADERS_MAX,
-            fields: 0,
-            interim: 0,
-            field: None,
-            text: heapless::Vec::new(),
-            too_long: false,
-            sized: false,
-            remaining: 0,
-            body: 0,
-            body_max,
-        }
+    pub fn new(body_max: u32) -> Self {
+        let mut reply = Self::IDLE;
+        reply.reset(body_max);
+        reply
     }
 
     /// Begins with another reply.
@@ -553,8 +558,9 @@ fn content_range(value: &[u8]) -> Option<ContentRange> {
     let mut rest = value;
     let unit = rest.split_off(..6)?;
     let (first, last) = (number(&mut rest, b'-')?, number(&mut rest, b'/')?);
-    let total = if rest == b"*" { None } else { Some(u32::try_from(parse_decimal(rest)?).ok()?) };
-    let in_order = first <= last && total.is_none_or(|total| last < total);
+    let known = rest != b"*";
+    let total = if known { u32::try_from(parse_decimal(rest)?).ok()? } else { 0 };
+    let in_order = first <= last && (!known || last < total);
     (in_order && same_word(unit, b"bytes ")).then_some(ContentRange { first, last, total })
 }
 

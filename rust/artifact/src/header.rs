@@ -73,10 +73,10 @@ impl Member {
 /// Keys of provides and depends that mean something to the reader itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
+    Other,
     ArtifactName,
     ArtifactGroup,
     DeviceType,
-    Other,
 }
 
 const KEYS: [(&[u8], Key); 3] = [

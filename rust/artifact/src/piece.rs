@@ -87,7 +87,8 @@ pub enum Piece<'s, 'i> {
 /// Which [`Piece`] comes; what is in it is where it was read, until the next call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Note {
-    Signature,
+    // Zero is left to `None`.
+    Signature = 1,
     Unsigned,
     ArtifactName,
     ArtifactGroup,

@@ -16,10 +16,10 @@ use mender_base::{Error, limits};
 /// What to do with an artifact that is not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsigned {
-    /// Read it: no verification key is configured.
-    Accept,
     /// Refuse it before its header is looked at: a verification key is configured.
     Refuse,
+    /// Read it: no verification key is configured.
+    Accept,
 }
 
 /// How far the outer archive was read: the member that was begun last, or the verdict after it.
@@ -72,7 +72,7 @@ const HEADER_ENTRIES: [(&[u8], Document); 3] = [
 pub struct Reader<H: Hasher> {
     stage: Stage,
     /// The verdict in [`Stage::Failed`].
-    error: Error,
+    error: Option<Error>,
     unsigned: Unsigned,
     /// Entries of `header.tar` that were begun.
     header_entries: u8,
@@ -96,28 +96,30 @@ pub struct Reader<H: Hasher> {
 
 impl<H: Hasher> Reader<H> {
     /// Ready for the first byte of an artifact.
-    #[inline(always)]
     #[must_use]
     pub fn new(unsigned: Unsigned) -> Self {
-        Self {
-            stage: Stage::Start,
-            error: Error::Internal,
-            unsigned,
-            outer: Level::new(),
-            inner: Level::new(),
-            tar: tar::Header::new(),
-            hash: H::new(),
-            digest: [0; 32],
-            manifest: Manifest::new(),
-            signature: Signature::new(),
-            header: Header::new(),
-            header_entries: 0,
-            in_text: false,
-            payload: Payload::new(),
-            note: None,
-            scratch: Scratch::new(),
-        }
+        Self { unsigned, hash: H::new(), ..Self::IDLE }
     }
+
+    /// To be [reset](Self::reset) before use. All zeros, so that memory can be filled with it in one go.
+    pub const IDLE: Self = Self {
+        stage: Stage::Start,
+        error: None,
+        unsigned: Unsigned::Refuse,
+        outer: Level::new(),
+        inner: Level::new(),
+        tar: tar::Header::new(),
+        hash: H::IDLE,
+        digest: [0; 32],
+        manifest: Manifest::new(),
+        signature: Signature::new(),
+        header: Header::new(),
+        header_entries: 0,
+        in_text: false,
+        payload: Payload::new(),
+        note: None,
+        scratch: Scratch::new(),
+    };
 
     /// Ready for the first byte of another artifact. In place: a new reader would be put together on the stack.
     pub fn reset(&mut self, unsigned: Unsigned) {
@@ -145,7 +147,7 @@ impl<H: Hasher> Reader<H> {
     /// [`Error::Internal`] when the answer to [`Piece::Signature`] is due.
     pub fn feed<'s, 'i>(&'s mut self, input: &'i [u8]) -> Result<(usize, Option<Piece<'s, 'i>>), Error> {
         if self.stage == Stage::Failed {
-            return Err(self.error);
+            return Err(self.verdict());
         }
         // Nearly all of an artifact is payload: this is what the general way below would find, in a tenth of the steps.
         if self.stage == Stage::Data && self.inner.is_in_entry() {
@@ -201,8 +203,12 @@ impl<H: Hasher> Reader<H> {
 
     fn fail(&mut self, error: Error) -> Error {
         self.stage = Stage::Failed;
-        self.error = error;
+        self.error = Some(error);
         error
+    }
+
+    fn verdict(&self) -> Error {
+        self.error.unwrap_or(Error::Internal)
     }
 
     /// Says that the input has ended.
@@ -212,7 +218,7 @@ impl<H: Hasher> Reader<H> {
     pub fn finish(&self) -> Result<(), Error> {
         match self.stage {
             Stage::End => Ok(()),
-            Stage::Failed => Err(self.error),
+            Stage::Failed => Err(self.verdict()),
             Stage::Start
             | Stage::Version
             | Stage::Manifest

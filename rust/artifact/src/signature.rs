@@ -17,8 +17,8 @@ pub(crate) struct Signature {
 
 impl Signature {
     #[inline(always)]
-    pub(crate) fn new() -> Self {
-        Self { decoder: Decoder::default(), len: 0, ended: false }
+    pub(crate) const fn new() -> Self {
+        Self { decoder: Decoder::new(), len: 0, ended: false }
     }
 
     /// Takes bytes of the member; `out` receives what they decode to.

@@ -28,6 +28,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Nothing decoded yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bits: 0, count: 0, padding: 0, bad: false }
+    }
+
     /// Takes one character; the decoded byte, if one is complete.
     pub fn push(&mut self, c: u8) -> Option<u8> {
         let six = match c {

@@ -98,8 +98,8 @@ pub struct Scanner {
     high_surrogate: u16,
     /// Length of the current text.
     len: usize,
-    /// What is left of `true`, `false` or `null`, and which it is.
-    word: &'static [u8],
+    /// What is left of `true`, `false` or `null`: the next byte is the lowest.
+    word: u32,
 }
 
 impl Default for Scanner {
@@ -122,8 +122,8 @@ impl Scanner {
             hex_left: 0,
             hex: 0,
             high_surrogate: 0,
-            word: b"",
-            word_token: Token::Null,
+            word: 0,
+            word_token: Token::ObjectStart,
         }
     }
 
@@ -210,9 +210,9 @@ impl Scanner {
             b'{' => return self.open(Token::ObjectStart),
             b'[' => return self.open(Token::ArrayStart),
             b'"' => self.start_text(false),
-            b't' => self.start_word(b"rue", Token::True),
-            b'f' => self.start_word(b"alse", Token::False),
-            b'n' => self.start_word(b"ull", Token::Null),
+            b't' => self.start_word(*b"rue\0", Token::True),
+            b'f' => self.start_word(*b"alse", Token::False),
+            b'n' => self.start_word(*b"ull\0", Token::Null),
             b'-' | b'0'..=b'9' => {
                 self.start_text(false);
                 self.put(byte, text);
@@ -371,19 +371,17 @@ impl Scanner {
 
     // ---- words and numbers
 
-    fn start_word(&mut self, word: &'static [u8], token: Token) -> Expect {
-        (self.word, self.word_token) = (word, token);
+    fn start_word(&mut self, rest: [u8; 4], token: Token) -> Expect {
+        (self.word, self.word_token) = (u32::from_le_bytes(rest), token);
         Expect::InWord
     }
 
     fn in_word(&mut self, byte: u8) -> Result<Option<Token>, Error> {
-        match self.word.split_first() {
-            Some((first, rest)) if *first == byte => {
-                self.word = rest;
-                if rest.is_empty() { self.after_value(self.word_token) } else { Ok(None) }
-            }
-            _ => Err(Error::JsonSyntax),
+        if self.word & 0xff != u32::from(byte) {
+            return Err(Error::JsonSyntax);
         }
+        self.word = self.word.wrapping_shr(8);
+        if self.word == 0 { self.after_value(self.word_token) } else { Ok(None) }
     }
 
     /// The number that ends before `byte`, if one does.

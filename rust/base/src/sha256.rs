@@ -7,9 +7,16 @@ use sha2::block_api::compress256;
 pub type Sha256 = [u8; 32];
 
 /// A running SHA-256.
-pub trait Hasher {
+pub trait Hasher: Sized {
+    /// To be [restarted](Self::restart) before use. All zeros, so that memory can be filled with it in one go.
+    const IDLE: Self;
     /// An empty hash.
-    fn new() -> Self;
+    #[must_use]
+    fn new() -> Self {
+        let mut hash = Self::IDLE;
+        hash.restart();
+        hash
+    }
     /// Empties it.
     fn restart(&mut self);
     /// Adds `data`.
@@ -58,9 +65,7 @@ impl Soft {
 }
 
 impl Hasher for Soft {
-    fn new() -> Self {
-        Self { state: START, total: 0, tail: [0; 64], tail_len: 0 }
-    }
+    const IDLE: Self = Self { state: [0; 8], total: 0, tail: [0; 64], tail_len: 0 };
 
     #[inline(never)]
     fn restart(&mut self) {

@@ -46,14 +46,15 @@ impl What {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    Done,
     Start,
     Sign,
     Send,
     Receive,
-    Done,
 }
 
 /// What the body of the reply is read by.
+#[repr(u8)]
 enum Reading {
     Nothing,
     Token(TokenReader),
@@ -86,11 +87,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// No call.
+    /// No call. All zeros, so that memory can be filled with it in one go.
     #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
-            what: What::Check,
+            what: What::Status(Status::Downloading),
             stage: Stage::Done,
             authenticating: false,
             reauthenticated: false,
@@ -100,7 +101,7 @@ impl Call {
             since: 0,
             started: 0,
             signature: heapless::Vec::new(),
-            exchange: Exchange::new(Channel::Api),
+            exchange: Exchange::new(),
             reading: Reading::Nothing,
             error: None,
             retry_after_ms: None,
@@ -175,7 +176,7 @@ impl Call {
             // Connecting may have taken long; the time-outs are for the exchange.
             self.started = cx.now();
         }
-        self.exchange.begin(limits::API_REPLY_MAX, self.started);
+        self.exchange.begin(Channel::Api, limits::API_REPLY_MAX, self.started);
         self.stage = if self.authenticating { Stage::Sign } else { Stage::Send };
         Ok(0)
     }

@@ -123,17 +123,18 @@ impl<'b, P: Platform> Client<'b, P> {
         Ok(())
     }
 
-    /// All but the artifact's name. Inlined with all that it calls, so that each field is written where it is to stay.
+    /// All but the artifact's name. Inlined with all that it calls, so that each field is written where it is to stay; what is large is a
+    /// constant of zeros.
     #[inline(always)]
     fn blank(mut config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Self {
         config.timing.retry_cap_ms = config.timing.retry_cap_ms.min(config.timing.poll_ms);
         Self {
             cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
-            machine: Machine::new(Checkpoint::blank(), config.timing),
+            machine: Machine::new(const { Checkpoint::blank() }, config.timing),
             doing: Doing::Boot { tries: 0 },
             until_ms: 0,
-            call: Call::new(),
-            download: Download::new(),
+            call: const { Call::new() },
+            download: const { Download::new() },
             check_asked: false,
             inventory_asked: false,
             authentication_asked: false,

@@ -66,7 +66,7 @@ impl<'b, P: Platform> Context<'b, P> {
             token_len: 0,
             uri,
             uri_len: 0,
-            log: DeploymentLog::default(),
+            log: const { DeploymentLog::new() },
             logging: false,
             api_open: false,
             storage_open: false,

@@ -26,6 +26,8 @@ const PROGRESS_BYTES: u32 = 16 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// The artifact is here, all of it.
+    Done,
     Start,
     Send,
     Receive,
@@ -36,8 +38,6 @@ enum Stage {
         since: u32,
         ms: u32,
     },
-    /// The artifact is here, all of it.
-    Done,
 }
 
 #[repr(C)]
@@ -79,15 +79,15 @@ pub(crate) struct Download<H: Hasher> {
 }
 
 impl<H: Hasher> Download<H> {
-    /// No download.
+    /// No download. All zeros, so that memory can be filled with it in one go.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             stage: Stage::Done,
             unsigned: Unsigned::Refuse,
-            reader: Reader::new(Unsigned::Refuse),
+            reader: Reader::IDLE,
             intake: Intake::new(),
-            exchange: Exchange::new(Channel::Storage),
+            exchange: Exchange::new(),
             received: 0,
             received_len: 0,
             steady: false,
@@ -96,7 +96,7 @@ impl<H: Hasher> Download<H> {
             skip: 0,
             tries: 0,
             tried_at: 0,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(),
             redirects: 0,
             tls: false,
             measured: 0,
@@ -189,7 +189,7 @@ impl<H: Hasher> Download<H> {
         }
         self.measured = cx.now();
         self.measured_at = 0;
-        self.exchange.begin(u32::MAX, self.measured);
+        self.exchange.begin(Channel::Storage, u32::MAX, self.measured);
         self.stage = Stage::Send;
         cx.event(Event::DownloadStarted, self.received, 0, "");
         Ok(0)
@@ -323,7 +323,7 @@ impl<H: Hasher> Download<H> {
             }
             206 if self.is_resumed() => {
                 let fits = head.content_range.is_some_and(|r| {
-                    let whole = r.total.unwrap_or(total);
+                    let whole = if r.total > 0 { r.total } else { total };
                     let to_the_end = whole == 0 || r.last.saturating_add(1) == whole;
                     r.first == self.received && to_the_end && (total == 0 || whole == total)
                 });

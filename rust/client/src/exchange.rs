@@ -29,12 +29,13 @@ pub(crate) enum Came {
 
 impl Exchange {
     #[inline(always)]
-    pub(crate) const fn new(channel: Channel) -> Self {
-        Self { channel, reply: Reply::new(0), sent: 0, heard: 0 }
+    pub(crate) const fn new() -> Self {
+        Self { channel: Channel::Api, reply: Reply::IDLE, sent: 0, heard: 0 }
     }
 
     /// Begins with the request.
-    pub(crate) fn begin(&mut self, body_max: u32, now: u32) {
+    pub(crate) fn begin(&mut self, channel: Channel, body_max: u32, now: u32) {
+        self.channel = channel;
         self.reply.reset(body_max);
         self.sent = 0;
         self.heard = now;

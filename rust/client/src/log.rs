@@ -11,7 +11,6 @@ const HEAD: usize = 6 + 2 + 8 + 8 + 1;
 const TEXT_MAX: usize = 48;
 
 /// Entries in a byte buffer, oldest first. When it is full the oldest go: the last ones tell how it ended.
-#[derive(Default)]
 #[repr(C)]
 pub(crate) struct DeploymentLog {
     /// Something came since the last save.
@@ -22,6 +21,10 @@ pub(crate) struct DeploymentLog {
 }
 
 impl DeploymentLog {
+    pub(crate) const fn new() -> Self {
+        Self { dirty: false, closed: false, bytes: heapless::Vec::new() }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         (self.dirty, self.closed) = (false, false);
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_full_log_keeps_the_newest_entries_whole() {
-        let mut log = DeploymentLog::default();
+        let mut log = DeploymentLog::new();
         for n in 0..100u8 {
             log.push(n.into(), Event::CallFailed, 1504, -5, &"x".repeat(n.into()));
         }
@@ -156,13 +159,13 @@ mod tests {
 
     #[test]
     fn a_log_survives_flash_and_a_torn_one_keeps_its_whole_entries() {
-        let mut log = DeploymentLog::default();
+        let mut log = DeploymentLog::new();
         log.push(1, Event::CallFailed, 1504, -5, "first");
         log.push(u64::MAX >> 16, Event::DeploymentFailed, 1406, 0, "zweites ü");
         let bytes = log.unsaved().unwrap().to_vec();
         assert!(log.unsaved().is_none());
         for cut in 0..=bytes.len() {
-            let mut other = DeploymentLog::default();
+            let mut other = DeploymentLog::new();
             other.load(&bytes[..cut]);
             assert!(texts(&other).len() <= 2 && texts(&log).starts_with(&texts(&other)));
         }

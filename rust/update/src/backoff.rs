@@ -8,6 +8,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// No try yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { tries: 0 }
+    }
+
     /// The time to the next try, in ms; counts this one.
     pub fn next_ms(&mut self, base_ms: u32, cap_ms: u32, random: u32) -> u32 {
         let doublings = u32::from(self.tries).checked_div(3).unwrap_or(0);

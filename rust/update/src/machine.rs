@@ -62,7 +62,7 @@ impl Machine {
             hold_until_ms: 0,
             boot_ms: 0,
             probe_since_ms: 0,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(),
             fresh: false,
             deferred: false,
             inconsistent: false,

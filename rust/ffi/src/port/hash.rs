@@ -8,9 +8,7 @@ use zephyr_sys as sys;
 pub(crate) struct PortHasher(sys::mender_hash);
 
 impl Hasher for PortHasher {
-    fn new() -> Self {
-        Self(sys::mender_hash { opaque: [0; _] })
-    }
+    const IDLE: Self = Self(sys::mender_hash { opaque: [0; _] });
 
     fn restart(&mut self) {
         // SAFETY: the port may write the hash, which is lent to it for the call.

@@ -47,7 +47,7 @@ fn texts() {
 
 fn hashes() {
     see(sha256::digest::<Soft>(any()));
-    let mut hash = Soft::new();
+    let mut hash: Soft = Hasher::new();
     while any() {
         Soft::update(&mut hash, any());
         see(Soft::finish(&mut hash.clone()));
@@ -55,7 +55,7 @@ fn hashes() {
         Hasher::restart(&mut hash);
     }
     see(base64::encode_group(any()));
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new();
     while any() {
         see(Decoder::push(&mut decoder, any()));
         see(Decoder::is_complete(&decoder));

@@ -21,7 +21,7 @@ pub(crate) fn records() {
 }
 
 pub(crate) fn every() {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new();
     while any() {
         see(Backoff::next_ms(&mut backoff, any(), any(), any()));
         see(Backoff::tries(backoff));
