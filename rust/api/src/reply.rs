@@ -415,6 +415,7 @@ impl Reply {
         State::Value
     }
 
+    #[inline(never)]
     fn value_ends(&mut self, location: &[u8]) -> Result<(), Error> {
         let Some(field) = self.field else { return Ok(()) };
         let value = self.text.trim_ascii_end();
@@ -487,6 +488,7 @@ impl Reply {
         Ok(false)
     }
 
+    #[inline(never)]
     fn head_ends(&mut self) -> Result<bool, Error> {
         if self.head.status < 200 {
             // 101 would end HTTP on this connection, and nobody asked for that.
