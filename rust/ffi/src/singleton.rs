@@ -164,8 +164,10 @@ impl Drop for Held {
             let ports = self.client().ports_mut();
             ports.close(Channel::Api);
             ports.close(Channel::Storage);
-            // SAFETY: the claim is ours, and with it nobody finds the client any more.
-            unsafe { (*memory()).assume_init_drop() };
+            // SAFETY: the claim is ours.
+            let memory = unsafe { &mut *memory() };
+            // SAFETY: the client exists until the line after this one.
+            unsafe { memory.assume_init_drop() };
             with(|shared| *shared = NOTHING);
         }
     }
