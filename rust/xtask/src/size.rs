@@ -51,6 +51,14 @@ struct Measured {
     parts: String,
 }
 
+impl Measured {
+    /// How far the default is from the target, where it was measured.
+    fn way(&self) -> Option<String> {
+        let row = self.rows.iter().find(|row| row.name == DEFAULT)?;
+        Some(budget::distance(DEFAULT, row.adds, self.target))
+    }
+}
+
 /// The budget as a check.
 pub(crate) fn check(zephyr: &Zephyr) -> Outcome {
     match measure(zephyr, &[]) {
@@ -58,7 +66,9 @@ pub(crate) fn check(zephyr: &Zephyr) -> Outcome {
             let told: Vec<_> =
                 measured.rows.iter().map(|r| format!("{} {}/{}", r.name, r.adds.flash, r.adds.ram)).collect();
             let (wrong, hints) = judge(&measured.rows);
-            Outcome::of(wrong, format!("flash/RAM added: {} {hints}", told.join(", ")))
+            let way = measured.way().unwrap_or_default();
+            let note = format!("flash/RAM added: {}; {way}\n{hints}", told.join(", "));
+            Outcome::of(wrong, note.trim_end())
         }
         Err(error) => Outcome::failed(error),
     }
@@ -83,6 +93,9 @@ pub(crate) fn table(zephyr: &Zephyr, names: &[&str]) -> Result<(String, String),
     }
     let Bytes { flash, ram } = measured.target;
     line(&mut text, format_args!("{:<16} {:>9} {:>8} {flash:>9} {ram:>8}", "target", "", ""));
+    if let Some(way) = measured.way() {
+        line(&mut text, format_args!("{way}"));
+    }
     text += &measured.parts;
     let (wrong, hints) = judge(&measured.rows);
     text += &hints;
@@ -119,18 +132,15 @@ fn measure(zephyr: &Zephyr, names: &[&str]) -> Result<Measured, String> {
     let (mut parts, mut parts_are_default) = (String::new(), false);
     for Limit { name, bytes: limit } in limits {
         let image = build::image(zephyr, &name, &folder(), &[configuration(&name)])?;
-        let total = Bytes { flash: image.flash(), ram: image.ram() };
-        let adds = Bytes {
-            flash: total.flash.saturating_sub(base.flash()),
-            ram: total.ram.saturating_sub(base.ram()),
-        };
+        let total = image.bytes;
+        let adds = total.beyond(base.bytes);
         if name == DEFAULT || !parts_are_default {
             parts = explain(&name, &base, &image)? + &stack::explain(zephyr, &image)?;
             parts_are_default = name == DEFAULT;
         }
         rows.push(Row { name, total, adds, limit });
     }
-    Ok(Measured { base: Bytes { flash: base.flash(), ram: base.ram() }, rows, target, parts })
+    Ok(Measured { base: base.bytes, rows, target, parts })
 }
 
 fn take(limits: &mut Vec<Limit>, name: &str) -> Result<Limit, String> {

@@ -8,6 +8,13 @@ pub(crate) struct Bytes {
     pub(crate) ram: u64,
 }
 
+impl Bytes {
+    /// What there is more in these than in those, and nothing where there is less.
+    pub(crate) fn beyond(self, less: Self) -> Self {
+        Self { flash: self.flash.saturating_sub(less.flash), ram: self.ram.saturating_sub(less.ram) }
+    }
+}
+
 /// A section of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
@@ -55,6 +62,15 @@ pub(crate) fn judge(name: &str, what: &str, is: u64, limit: u64) -> Option<(bool
     None
 }
 
+/// How far a variant is from what it is to come down to.
+pub(crate) fn distance(name: &str, is: Bytes, target: Bytes) -> String {
+    let Bytes { flash, ram } = is.beyond(target);
+    if (flash, ram) == (0, 0) {
+        return format!("{name} has reached the target of {}/{}", target.flash, target.ram);
+    }
+    format!("{name} is {flash}/{ram} above the target of {}/{}", target.flash, target.ram)
+}
+
 #[cfg(test)]
 mod own_tests {
     use super::*;
@@ -83,5 +99,22 @@ mod own_tests {
         assert_eq!(judge("a", "RAM", 100, 100), None);
         assert_eq!(judge("a", "RAM", 95, 100), None);
         assert_eq!(judge("a", "RAM", 94, 100).map(|(over, _)| over), Some(false));
+    }
+
+    #[test]
+    fn what_is_told_names_figure_limit_and_what_to_do() {
+        let told = |is| judge("default", "flash", is, 100).map(|(_, told)| told).unwrap_or_default();
+        assert_eq!(told(101), "default: 101 bytes of flash, 1 over the budget of 100");
+        let lower = "default: 94 bytes of flash, budget 100: lower it in tests/footprint/budget.toml";
+        assert_eq!(told(94), lower);
+    }
+
+    #[test]
+    fn the_way_to_the_target_is_told() {
+        let bytes = |flash, ram| Bytes { flash, ram };
+        let target = bytes(100, 10);
+        assert_eq!(distance("a", bytes(130, 9), target), "a is 30/0 above the target of 100/10");
+        assert_eq!(distance("a", bytes(100, 12), target), "a is 0/2 above the target of 100/10");
+        assert_eq!(distance("a", bytes(100, 10), target), "a has reached the target of 100/10");
     }
 }

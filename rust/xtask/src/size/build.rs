@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::elf::Elf;
 use crate::run::{output, target_dir};
+use crate::size::budget::Bytes;
 use crate::size::map::{self, Piece};
 use crate::zephyr::Zephyr;
 
@@ -15,6 +16,8 @@ pub(crate) struct Image {
     pub(crate) elf: Elf,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) folder: PathBuf,
+    /// Bytes, as the linker reports them.
+    pub(crate) bytes: Bytes,
 }
 
 impl Image {
@@ -23,17 +26,11 @@ impl Image {
         let map = folder.join("zephyr/zephyr.map");
         let text = std::fs::read(&map).map_err(|error| format!("{}: {error}", map.display()))?;
         let pieces = map::parse(&String::from_utf8_lossy(&text));
-        Ok(Self { elf, pieces, folder })
-    }
-
-    /// Bytes of flash, as the linker reports them.
-    pub(crate) fn flash(&self) -> u64 {
-        self.elf.value("_flash_used").unwrap_or(0)
-    }
-
-    /// Bytes of RAM, as the linker reports them.
-    pub(crate) fn ram(&self) -> u64 {
-        self.elf.value("_image_ram_size").unwrap_or(0)
+        // Without them the client would seem to cost nothing.
+        let value =
+            |name: &str| elf.value(name).ok_or_else(|| format!("{}: no symbol {name}", folder.display()));
+        let bytes = Bytes { flash: value("_flash_used")?, ram: value("_image_ram_size")? };
+        Ok(Self { elf, pieces, folder, bytes })
     }
 }
 

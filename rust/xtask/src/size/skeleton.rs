@@ -32,10 +32,10 @@ pub(crate) fn table(zephyr: &Zephyr, source: &str) -> Result<String, String> {
     for (name, image, adds) in
         [("as it is", &plain, false), ("with PSA", &psa, false), ("and the client", &ours, true)]
     {
-        let (flash, ram) = (image.flash(), image.ram());
+        let (flash, ram) = (image.bytes.flash, image.bytes.ram);
         write!(text, "{name:<16} {flash:>9} {ram:>8}").ok();
         if adds {
-            let (more, most) = (flash.saturating_sub(psa.flash()), ram.saturating_sub(psa.ram()));
+            let (more, most) = (flash.saturating_sub(psa.bytes.flash), ram.saturating_sub(psa.bytes.ram));
             write!(text, " {more:>9} {most:>8}").ok();
         }
         text.push('\n');
