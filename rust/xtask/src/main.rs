@@ -105,14 +105,17 @@ rust-src), and for this machine.
 ";
 
 const ZEPHYR_HELP: &str = "\
-cargo xtask zephyr
+cargo xtask zephyr [--only NAME]
 
 The part of `cargo xtask test` that needs a Zephyr 4.3 workspace: the ports' tests and whole updates on native_sim (T1), the ports'
-tests on qemu_x86 (T2), updates with MCUboot itself in QEMU (T3), and builds for boards (T4).
+tests on qemu_x86 (T2), updates with MCUboot itself in QEMU (T3), builds for boards and what the client
+adds to them (T4).
 
 The workspace is that of ZEPHYR_BASE, else the west workspace this repository is in, else that of CMake's package registry
 (`west zephyr-export`). The compiler is that of ZEPHYR_TOOLCHAIN_VARIANT or of the Zephyr SDK, else the distribution's: gcc,
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
+
+  --only NAME   the steps whose names contain NAME, such as T4
 ";
 
 const QEMU_HELP: &str = "\
@@ -129,14 +132,19 @@ qemu-system-arm.
 
 const SIZE_HELP: &str = "\
 cargo xtask size [VARIANT...]
-cargo xtask size --skeleton FOLDER
+cargo xtask size --skeleton [FOLDER]
 
 Builds the application of tests/footprint for nucleo_l4a6zg without the client and with it, in the variants of budget.toml there
 (all, or those named), and prints what the client adds to flash and RAM: linked images are compared, stack and buffers count.
-For the default it says which libraries, crates and symbols the bytes are, and how deep the stack of our functions is. Fails above the budget, and says so when a figure
-is 5 % under. Needs a Zephyr 4.3 workspace and a compiler for Arm. What was built is kept in the target folder.
+For the default it says which libraries, crates and symbols the bytes are, how deep the stack of our functions is, and how far it is
+from the target. Fails above the budget, and says so when a figure is 5 % under. Needs a Zephyr 4.3 workspace and a compiler for Arm.
+What was built is kept in the target folder.
 
-  --skeleton FOLDER   the application in FOLDER as it is, with cryptography by PSA, and with the client (docs/footprint.md)
+  --skeleton   the client in the application that the other clients' figures were measured in: as it is, with cryptography by PSA, and
+               with the client. FOLDER, else that of MENDER_FOOTPRINT_SKELETON, else ../shared/footprint-skel. Fails when it is
+               not what it was then
+
+It prints what is pasted into docs/footprint.md.
 ";
 
 const CATALOGUE_HELP: &str = "\
@@ -202,14 +210,7 @@ fn main() -> ExitCode {
             None => print_or_fail(bench::table()),
         },
         ("nopanic", []) => steps(|report| nopanic::steps(report, false)),
-        ("size", words) => match (zephyr::arm(&[]), words) {
-            (Ok(zephyr), ["--skeleton", folder]) => print_or_fail(size::skeleton::table(&zephyr, folder)),
-            (Ok(zephyr), names) => print_and_judge(size::table(&zephyr, names)),
-            (Err(missing), _) => {
-                println!("size skipped: {missing}");
-                ExitCode::SUCCESS
-            }
-        },
+        ("size", words) => size(words),
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
         ("qemu", options) => qemu::show(options),
         ("mutants", []) => {
@@ -217,11 +218,8 @@ fn main() -> ExitCode {
             zephyr::mutants(&mut report);
             report.close()
         }
-        ("zephyr", []) => {
-            let mut report = Report::default();
-            zephyr::steps(&mut report);
-            report.close()
-        }
+        ("zephyr", []) => steps(|report| zephyr::steps(report, "")),
+        ("zephyr", ["--only", name]) if zephyr::has(name) => steps(|report| zephyr::steps(report, name)),
         ("catalogue", []) => single("catalogue", catalogue::check),
         ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
         ("docs", []) => single("docs", docs::write),
@@ -232,6 +230,21 @@ fn main() -> ExitCode {
             eprintln!("cargo xtask: not understood: {}\n\n{help}", args.join(" "));
             ExitCode::from(2)
         }
+    }
+}
+
+fn size(words: &[&str]) -> ExitCode {
+    let zephyr = match zephyr::arm(&[]) {
+        Ok(zephyr) => zephyr,
+        Err(missing) => {
+            println!("size skipped: {missing}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match words {
+        ["--skeleton"] => print_and_judge(size::skeleton::table(&zephyr, None)),
+        ["--skeleton", folder] => print_and_judge(size::skeleton::table(&zephyr, Some(folder))),
+        names => print_and_judge(size::table(&zephyr, names)),
     }
 }
 

@@ -8,8 +8,6 @@ use crate::report::{Outcome, Report};
 use crate::run::{Output, output};
 use crate::zephyr::{Zephyr, arm, cargo_dir, counted, programs, scratch, script};
 
-const NAME: &str = "T3 MCUboot in QEMU";
-
 const QEMU: (&str, &str) = ("qemu-system-arm", "apt install qemu-system-arm");
 
 /// As `tests/qemu/firmware.py` calls them.
@@ -52,13 +50,13 @@ pub(crate) fn show(options: &[&str]) -> ExitCode {
 }
 
 /// As a test.
-pub(crate) fn step(report: &mut Report) {
+pub(crate) fn step(report: &mut Report, name: &str) {
     match ready() {
-        Ok(zephyr) => report.step(NAME, || match scenarios(&zephyr, &[]) {
+        Ok(zephyr) => report.step(name, || match scenarios(&zephyr, &[]) {
             Ok(mut command) => counted(output(&mut command), "scenarios and power cuts"),
             Err(text) => Outcome::failed(text),
         }),
-        Err(missing) => report.skip(NAME, &missing),
+        Err(missing) => report.skip(name, &missing),
     }
 }
 

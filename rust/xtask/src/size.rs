@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::report::Outcome;
-use crate::run::root;
+use crate::run::{clean, output, root};
 use crate::zephyr::Zephyr;
 use budget::{Bytes, Limit};
 use build::Image;
@@ -215,7 +215,40 @@ fn differences(text: &mut String, base: &Path, image: &Path) -> Result<(), Strin
     Ok(())
 }
 
+/// Digits in groups of three, as the documents have them.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The commit that is measured.
+fn state() -> String {
+    let told = output(clean("git").args(["describe", "--always", "--dirty"]));
+    if told.ok { told.text.trim().to_owned() } else { "an unknown commit".to_owned() }
+}
+
 fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     writeln!(text, "{what}").ok();
+}
+
+#[cfg(test)]
+mod own_tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        for (number, text) in
+            [(0, "0"), (844, "844"), (1000, "1 000"), (219_468, "219 468"), (1_000_000, "1 000 000")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
 }

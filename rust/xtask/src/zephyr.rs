@@ -135,19 +135,33 @@ const STEPS: &[Step] = &[
     Step { name: "T4 footprint", chip: Chip::Arm, tools: &[], run: size::check },
 ];
 
-/// Runs what can be run.
-pub(crate) fn steps(report: &mut Report) {
+type Last = fn(&mut Report, &str);
+
+/// Those that look for what they need themselves.
+const LAST: &[(&str, Last)] =
+    &[("T4 footprint skeleton", size::skeleton::step), ("T3 MCUboot in QEMU", qemu::step)];
+
+/// Runs what can be run, of the steps whose names contain `only`.
+pub(crate) fn steps(report: &mut Report, only: &str) {
     let base = match base() {
         Ok(base) => base,
         Err(why) => return report.skip("T1, T2, T3, T4", &why),
     };
-    for step in STEPS {
+    for step in STEPS.iter().filter(|step| step.name.contains(only)) {
         match Zephyr::new(&base, step.chip).and_then(|zephyr| present(step.tools).map(|()| zephyr)) {
             Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
             Err(missing) => report.skip(step.name, &missing),
         }
     }
-    qemu::step(report);
+    for (name, step) in LAST.iter().filter(|(name, _)| name.contains(only)) {
+        step(report, name);
+    }
+}
+
+/// Whether there is a step whose name contains that.
+pub(crate) fn has(only: &str) -> bool {
+    let mut names = STEPS.iter().map(|step| step.name).chain(LAST.iter().map(|(name, _)| *name));
+    names.any(|name| name.contains(only))
 }
 
 /// Breaks each port on purpose; its suite must notice.
