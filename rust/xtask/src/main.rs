@@ -108,14 +108,14 @@ const ZEPHYR_HELP: &str = "\
 cargo xtask zephyr [--only NAME]
 
 The part of `cargo xtask test` that needs a Zephyr 4.3 workspace: the ports' tests and whole updates on native_sim (T1), the ports'
-tests on qemu_x86 (T2), updates with MCUboot itself in QEMU (T3), builds for boards and what the client
+tests on qemu_x86 (T2), updates with MCUboot itself and the stack that one takes in QEMU (T3), builds for boards and what the client
 adds to them (T4).
 
 The workspace is that of ZEPHYR_BASE, else the west workspace this repository is in, else that of CMake's package registry
 (`west zephyr-export`). The compiler is that of ZEPHYR_TOOLCHAIN_VARIANT or of the Zephyr SDK, else the distribution's: gcc,
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
 
-  --only NAME   the steps whose names contain NAME, such as T4
+  --only NAME   the steps whose names contain NAME, such as T4 or stack
 ";
 
 const QEMU_HELP: &str = "\

@@ -8,7 +8,7 @@ use crate::report::{Outcome, Report};
 use crate::run::{Output, output};
 use crate::zephyr::{Zephyr, arm, cargo_dir, counted, programs, scratch, script};
 
-const QEMU: (&str, &str) = ("qemu-system-arm", "apt install qemu-system-arm");
+pub(crate) const QEMU: (&str, &str) = ("qemu-system-arm", "apt install qemu-system-arm");
 
 /// As `tests/qemu/firmware.py` calls them.
 const MODES: &[&str] = &["offset", "move", "scratch", "overwrite"];

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::qemu;
+use crate::qemu::{self, QEMU};
 use crate::report::{Outcome, Report};
 use crate::run::{Output, cargo, clean, find, output, root, target_dir};
 use crate::size;
@@ -132,6 +132,7 @@ const STEPS: &[Step] = &[
             foreign(zephyr, "foreign-nucleo", &board)
         },
     },
+    Step { name: "T3 stack in QEMU", chip: Chip::Arm, tools: &[QEMU], run: stack },
     Step { name: "T4 footprint", chip: Chip::Arm, tools: &[], run: size::check },
 ];
 
@@ -437,6 +438,35 @@ pub(crate) fn samples(report: &mut Report) {
             Ok(zephyr) => report.step(&name, || twister(&zephyr, platform, scenarios)),
             Err(missing) => report.skip(&name, &missing),
         }
+    }
+}
+
+/// What an update must leave of the default stacks: for the application's callbacks, and for what another compiler takes more.
+const STACK_RESERVE: &str = "1024";
+
+/// How much of its stack the client's thread has used at most, and `main`, in a whole update over TLS.
+fn stack(zephyr: &Zephyr) -> Outcome {
+    let [server, testkit, _] = match programs() {
+        Ok(programs) => programs,
+        Err(text) => return Outcome::failed(text),
+    };
+    let server = ("--server", server);
+    let made = script("tests/native_sim/updates.py", &[server.clone(), ("--make-ca", scratch("ca"))]);
+    if !made.ok {
+        return Outcome::failed(made.text);
+    }
+    let built = zephyr.build("stack", "tests/stack", "mps2/an385", &[&ca()]);
+    if let Outcome::Failed { .. } = built {
+        return built;
+    }
+    let elf = ("--elf", scratch("stack/zephyr/zephyr.elf"));
+    let reserve = ("--reserve", STACK_RESERVE.into());
+    let paths = [server, ("--testkit", testkit), elf, ("--ca", scratch("ca")), reserve];
+    let ran = script("tests/stack/stack.py", &paths);
+    let told: Vec<_> = ran.text.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
+    match u32::try_from(told.len()) {
+        Ok(count) if ran.ok && count > 0 => Outcome::Passed { count, note: told.join(", ") },
+        _ => Outcome::failed(ran.text),
     }
 }
 
