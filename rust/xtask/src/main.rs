@@ -133,6 +133,7 @@ qemu-system-arm.
 const SIZE_HELP: &str = "\
 cargo xtask size [VARIANT...]
 cargo xtask size --skeleton [FOLDER]
+cargo xtask size --features [FEATURE...]
 
 Builds the application of tests/footprint for nucleo_l4a6zg without the client and with it, in the variants of budget.toml there
 (all, or those named), and prints what the client adds to flash and RAM: linked images are compared, stack and buffers count.
@@ -143,8 +144,9 @@ What was built is kept in the target folder.
   --skeleton   the client in the application that the other clients' figures were measured in: as it is, with cryptography by PSA, and
                with the client. FOLDER, else that of MENDER_FOOTPRINT_SKELETON, else ../shared/footprint-skel. Fails when it is
                not what it was then
+  --features   what each feature costs, or those named: a build of a minute or two for each, less with ccache
 
-It prints what is pasted into docs/footprint.md.
+Both print what is pasted into docs/footprint.md.
 ";
 
 const CATALOGUE_HELP: &str = "\
@@ -244,6 +246,7 @@ fn size(words: &[&str]) -> ExitCode {
     match words {
         ["--skeleton"] => print_and_judge(size::skeleton::table(&zephyr, None)),
         ["--skeleton", folder] => print_and_judge(size::skeleton::table(&zephyr, Some(folder))),
+        ["--features", names @ ..] => print_or_fail(size::features::table(&zephyr, names)),
         names => print_and_judge(size::table(&zephyr, names)),
     }
 }

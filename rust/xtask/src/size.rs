@@ -3,6 +3,7 @@
 
 mod budget;
 mod build;
+pub(crate) mod features;
 mod map;
 pub(crate) mod skeleton;
 mod stack;

@@ -153,6 +153,11 @@ int main(void)
 	if (mender_client_init(NULL) == 0) {
 		mender_client_activate();
 	}
+#if !defined(CONFIG_MENDER_MCU_THREAD)
+	for (;;) {
+		mender_client_wait(mender_client_poll());
+	}
+#endif
 #endif
 	k_sleep(K_FOREVER);
 	return 0;
