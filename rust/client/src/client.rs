@@ -346,13 +346,14 @@ impl<'b, P: Platform> Client<'b, P> {
     #[inline(never)]
     fn boot(&mut self, tries: u8, now_ms: u64) -> Step {
         let cx = &mut self.cx;
-        let loaded = cx.load(&mut self.machine.checkpoint);
+        cx.load(&mut self.machine.checkpoint);
         let c = &self.machine.checkpoint;
         let trial = c.phase != Phase::Idle && c.kind == Kind::Image;
         let hash = if trial { Some(cx.ports.running_hash()) } else { None };
-        // A deployment may be on a record that cannot be read just now, and what runs decides how it goes on. For ever neither is
+        // A deployment may be on a record that cannot be read just now, and what runs decides how it goes on. Where one copy can be read
+        // the other may be the newer. For ever neither is
         // waited for: a device that can still be updated is worth more than one report.
-        let unreadable = (!loaded && cx.store_unreadable) || matches!(hash, Some(Err(_)));
+        let unreadable = cx.store_unreadable || matches!(hash, Some(Err(_)));
         if unreadable && tries < LOAD_TRIES {
             self.doing = Doing::Boot { tries: tries.saturating_add(1) };
             self.until_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());

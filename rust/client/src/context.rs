@@ -29,7 +29,7 @@ pub(crate) struct Context<'b, P> {
     pub(crate) no_v2: bool,
     /// A token was got since this was last looked at.
     pub(crate) authenticated: bool,
-    /// A record could not be read, so "no record" does not mean "new device".
+    /// A copy could not be read, so "no record" does not mean "new device", and the other copy may be the older.
     pub(crate) store_unreadable: bool,
     newest: Option<RecordId>,
     pub(crate) last_error: Option<LastError>,
@@ -219,9 +219,9 @@ impl<'b, P: Platform> Context<'b, P> {
         Ok(())
     }
 
-    /// Reads the newest valid checkpoint, and its deployment's log; whether there was one.
+    /// Reads the newest valid checkpoint, and its deployment's log.
     #[inline(never)]
-    pub(crate) fn load(&mut self, checkpoint: &mut Checkpoint) -> bool {
+    pub(crate) fn load(&mut self, checkpoint: &mut Checkpoint) {
         // It may be readable by now.
         self.store_unreadable = false;
         let a = self.generation_of(RecordId::A);
@@ -235,11 +235,10 @@ impl<'b, P: Platform> Context<'b, P> {
         } else if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
             self.load_log(checkpoint);
         }
-        loaded
     }
 
     fn load_copy(&mut self, id: RecordId, checkpoint: &mut Checkpoint) -> Option<()> {
-        let len = Store::read(&mut self.ports, id, self.io.fresh()).ok()??;
+        let len = self.read(id)?;
         let record = Record::parse(self.io.fresh().get(..len)?).ok()?;
         if !checkpoint.load(&record) {
             return None;
@@ -249,22 +248,31 @@ impl<'b, P: Platform> Context<'b, P> {
     }
 
     fn generation_of(&mut self, id: RecordId) -> Option<u32> {
-        let name = if id == RecordId::A { "A" } else { "B" };
-        let read = match Store::read(&mut self.ports, id, self.io.fresh()) {
-            Ok(len) => len?,
-            Err(errno) => {
-                self.store_unreadable = true;
-                self.event(Event::RecordUnreadable, Error::StoreRead.number().into(), errno.0, name);
-                return None;
-            }
-        };
-        match Record::parse(self.io.fresh().get(..read).unwrap_or_default()) {
+        let len = self.read(id)?;
+        match Record::parse(self.io.fresh().get(..len).unwrap_or_default()) {
             Ok(record) => Some(record.generation()),
             Err(error) => {
-                self.event(Event::RecordUnreadable, error.number().into(), 0, name);
+                self.unreadable(id, error, 0);
                 None
             }
         }
+    }
+
+    /// Reads a copy into the IO buffer.
+    fn read(&mut self, id: RecordId) -> Option<usize> {
+        match Store::read(&mut self.ports, id, self.io.fresh()) {
+            Ok(len) => len,
+            Err(errno) => {
+                self.store_unreadable = true;
+                self.unreadable(id, Error::StoreRead, errno.0);
+                None
+            }
+        }
+    }
+
+    fn unreadable(&mut self, id: RecordId, error: Error, errno: i32) {
+        let name = if id == RecordId::A { "A" } else { "B" };
+        self.event(Event::RecordUnreadable, error.number().into(), errno, name);
     }
 
     fn load_log(&mut self, checkpoint: &Checkpoint) {

@@ -19,6 +19,17 @@ use crate::reports::Watch;
 use crate::slot::SlotWriter;
 use crate::{bootloader, store};
 
+/// One record that cannot be read, whatever the others do.
+#[derive(Clone, Copy, Debug)]
+pub struct Unreadable {
+    /// The record.
+    pub id: RecordId,
+    /// Reads of it that go well before.
+    pub spared: u32,
+    /// What the others give.
+    pub errno: Errno,
+}
+
 /// Errors to be given in place of doing the work. The default gives none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -26,6 +37,8 @@ pub struct Faults {
     pub open: Option<Errno>,
     /// By [`Store::read`].
     pub record_read: Option<Errno>,
+    /// By [`Store::read`] of one record.
+    pub one_record_read: Option<Unreadable>,
     /// By [`Store::write`].
     pub record_write: Option<Errno>,
     /// By [`Crypto::device_key`].
@@ -66,6 +79,8 @@ pub struct Host<T, C, L, M, K = Keys> {
     pub reset_cause: ResetCause,
     /// Errors to come.
     pub faults: Faults,
+    /// How often one of them was given.
+    pub given: u32,
     /// The client asked for a restart.
     pub restart: bool,
     reports: Watch,
@@ -87,6 +102,7 @@ impl<T, C: Clock, L: Sink, M, K> Host<T, C, L, M, K> {
             identity: Vec::new(),
             reset_cause: ResetCause::Unknown,
             faults: Faults::default(),
+            given: 0,
             restart: false,
             reports: Watch::default(),
         }
@@ -116,9 +132,12 @@ impl<T, C: Clock, L: Sink, M, K> Host<T, C, L, M, K> {
     }
 
     /// The fault to be given, if any; [`Errno::EIO`] without power.
-    fn or_fault(&self, fault: Option<Errno>) -> Result<()> {
-        let off = self.flash.power.is_off().then_some(Errno::EIO);
-        off.or(fault).map_or(Ok(()), Err)
+    fn or_fault(&mut self, fault: Option<Errno>) -> Result<()> {
+        if self.flash.power.is_off() {
+            return Err(Errno::EIO);
+        }
+        self.given += u32::from(fault.is_some());
+        fault.map_or(Ok(()), Err)
     }
 }
 
@@ -208,7 +227,15 @@ impl<T, C: Clock, L: Sink, M, K> Boot for Host<T, C, L, M, K> {
 
 impl<T, C: Clock, L: Sink, M, K> Store for Host<T, C, L, M, K> {
     fn read(&mut self, id: RecordId, buf: &mut [u8]) -> Result<Option<usize>> {
-        self.or_fault(self.faults.record_read)?;
+        let one = self.faults.one_record_read.as_mut().filter(|one| one.id == id);
+        let one = one.and_then(|one| match one.spared.checked_sub(1) {
+            Some(left) => {
+                one.spared = left;
+                None
+            }
+            None => Some(one.errno),
+        });
+        self.or_fault(self.faults.record_read.or(one))?;
         store::read(&mut self.flash, id, buf)
     }
 
@@ -386,6 +413,15 @@ mod tests {
         assert_eq!(host.open(Channel::Api, "127.0.0.1", 1, false), Err(Errno(-113)));
         host.faults.record_read = Some(Errno::EIO);
         assert_eq!(Store::read(&mut host, RecordId::A, &mut [0; 8]), Err(Errno::EIO));
+        assert_eq!(host.given, 2);
+        host.faults = Faults::default();
+        host.faults.one_record_read = Some(Unreadable { id: RecordId::B, spared: 1, errno: Errno::EIO });
+        assert_eq!(Store::read(&mut host, RecordId::B, &mut [0; 8]), Ok(None));
+        for _ in 0..2 {
+            assert_eq!(Store::read(&mut host, RecordId::A, &mut [0; 8]), Ok(None));
+            assert_eq!(Store::read(&mut host, RecordId::B, &mut [0; 8]), Err(Errno::EIO));
+        }
+        assert_eq!(host.given, 4);
         host.faults = Faults::default();
         assert_eq!(Store::read(&mut host, RecordId::A, &mut [0; 8]), Ok(None));
     }

@@ -5,8 +5,9 @@ use mender_client::Phase;
 use mender_dialogues::{
     Device, deploy_image, dialogue, final_statuses, good, http, the_next_update_succeeds,
 };
-use mender_port::{Clock as _, Errno};
+use mender_port::{Clock as _, Errno, RecordId};
 use mender_server::Server;
+use mender_sim::host::Unreadable;
 use mender_sim::{Area, Flash};
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -287,4 +288,42 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1)))
     })
+}
+
+#[test]
+fn an_older_copy_is_not_taken_up_while_the_newer_cannot_be_read() {
+    let (server, mut device) = updated();
+    let newest = newer(&device.ports().flash);
+    let id = if newest == Area::RecordA { RecordId::A } else { RecordId::B };
+    // At the first look at it, and only when it is to be taken up.
+    for spared in [0, 1] {
+        device.at_boot = Box::new(move |ports| {
+            ports.faults.one_record_read = Some(Unreadable { id, spared, errno: Errno::EIO });
+        });
+        device.restart();
+        server.clear_requests();
+        let written = device.record_writes();
+        for _ in 0..4 {
+            device.poll();
+        }
+        assert_eq!((dialogue(&server).len(), device.record_writes()), (0, written), "{}", device.story());
+        assert!(device.ports().given > 0, "{spared}");
+        device.ports().faults.one_record_read = None;
+        device.at_boot = Box::new(|_| {});
+        device.run_until_quiet();
+        assert!(!dialogue(&server).iter().any(|word| word.starts_with("success")), "it was told before");
+        assert_eq!(device.artifact_name(), "release-2");
+    }
+}
+
+#[test]
+fn a_copy_that_can_never_be_read_is_waited_for_some_seconds_and_costs_no_update() {
+    let (server, mut device) = updated();
+    let older = if newer(&device.ports().flash) == Area::RecordA { RecordId::B } else { RecordId::A };
+    device.at_boot = Box::new(move |ports| {
+        ports.faults.one_record_read = Some(Unreadable { id: older, spared: 0, errno: Errno::EIO });
+    });
+    device.restart();
+    device.run_until_logged("no update");
+    the_next_update_succeeds(&server, &mut device);
 }
