@@ -183,10 +183,10 @@ impl Checkpoint {
         self.provides.forget_incoming();
     }
 
-    /// Whether the image in hand was tried before and did not prove itself.
+    /// Whether the image in hand was tried before and did not prove itself. Where nothing leads back it may be the one that runs.
     #[must_use]
     pub fn was_reverted(&self) -> bool {
-        self.kind == Kind::Image && self.reverted != 0 && self.reverted == first_bytes(&self.image_hash)
+        self.reverted != 0 && self.reverted == first_bytes(&self.image_hash)
     }
 
     /// Writes the entries.
