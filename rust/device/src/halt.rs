@@ -11,7 +11,7 @@ use serde_json::json;
 pub(crate) fn halt(cut: &Cut) {
     let tear = match cut.tear {
         Tear::Nothing => "before",
-        Tear::Half | Tear::Bytes(_) => "half",
+        Tear::Half | Tear::Bytes(_) | Tear::Prefix(_) | Tear::AllButLast => "half",
         Tear::Bits(_) => "torn",
         Tear::All => "after",
     };

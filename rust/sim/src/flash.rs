@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! NOR flash, stricter than the real thing: only erased bytes are programmed, on granules, and erased by the page.
+//! NOR flash, stricter than the real thing: only erased bytes are programmed, on granules, each once, and erased by the page.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -65,9 +65,13 @@ pub struct Counts {
 pub struct Flash {
     layout: Layout,
     bytes: Vec<u8>,
+    /// Granules that were programmed since their page was erased as a whole. Flash with an ECC programs none of them again, even where
+    /// its bytes look erased.
+    programmed: Vec<bool>,
     file: Option<File>,
     purpose: Option<Moment>,
     whole: bool,
+    kept: u32,
     counts: [Counts; Area::ALL.len()],
     misuse: Option<(Area, FlashError)>,
     /// The power supply.
@@ -94,12 +98,27 @@ impl Flash {
             panic!("{why}");
         }
         assert_eq!(bytes.len(), layout.total() as usize, "flash content and layout differ in length");
+        // More than its bytes is not known of it.
+        let granules = bytes.chunks(layout.granule as usize);
+        let programmed = granules.map(|granule| granule.iter().any(|byte| *byte != ERASED)).collect();
+        Self::with(layout, bytes, programmed)
+    }
+
+    /// The same flash once more, in memory, with power and nothing counted.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self::with(self.layout, self.bytes.clone(), self.programmed.clone())
+    }
+
+    fn with(layout: Layout, bytes: Vec<u8>, programmed: Vec<bool>) -> Self {
         Self {
             layout,
             bytes,
+            programmed,
             file: None,
             purpose: None,
             whole: false,
+            kept: 0,
             counts: Default::default(),
             misuse: None,
             power: Power::default(),
@@ -167,6 +186,9 @@ impl Flash {
         let (head, tail) = target.split_at_mut_checked(content.len()).ok_or(FlashError::OutOfArea)?;
         head.copy_from_slice(content);
         tail.fill(ERASED);
+        let (start, len) = (range.start, content.len());
+        self.mark(range.clone(), false);
+        self.mark(start..start + len, true);
         self.write_through(range)
     }
 
@@ -183,6 +205,15 @@ impl Flash {
         let before = std::mem::replace(&mut self.whole, true);
         let result = work(self);
         self.whole = before;
+        result
+    }
+
+    /// Does `work` with the last bytes of an erased page, so many, left as they were where the erase is torn at a byte: for what MCUboot
+    /// takes for granted.
+    pub(crate) fn never_parting<T>(&mut self, kept: u32, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.kept, kept);
+        let result = work(self);
+        self.kept = before;
         result
     }
 
@@ -213,7 +244,10 @@ impl Flash {
         if len == 0 || !offset.is_multiple_of(granule) || !len.is_multiple_of(granule) {
             return self.checked(area, Err(FlashError::Misaligned));
         }
-        if self.bytes[range.clone()].iter().any(|byte| *byte != ERASED) {
+        let granules = self.granules(range.clone());
+        if self.bytes[range.clone()].iter().any(|byte| *byte != ERASED)
+            || self.programmed[granules].contains(&true)
+        {
             return self.checked(area, Err(FlashError::NotErased));
         }
         let counts = &mut self.counts[area.index()];
@@ -225,21 +259,19 @@ impl Flash {
         let flag = len == granule && matches!(moment, Moment::Arm | Moment::Swap | Moment::Confirm);
         let tear = if flag || self.whole { whole_or_nothing(tear) } else { tear };
         let target = &mut self.bytes[range.clone()];
-        match tear {
-            Tear::Nothing => {}
-            Tear::Half => target[..data.len() / 2].copy_from_slice(&data[..data.len() / 2]),
-            Tear::Bytes(count) => {
-                let len = data.len().min(count as usize);
-                target[..len].copy_from_slice(&data[..len]);
+        let done = match prefix(tear, len, granule, offset) {
+            Ok(done) => {
+                target[..done].copy_from_slice(&data[..done]);
+                done
             }
-            Tear::Bits(seed) => {
-                let mut random = Xorshift::new(seed ^ u64::from(offset));
+            Err(mut random) => {
                 for (to, from) in target.iter_mut().zip(data) {
                     *to = from | random.next().to_be_bytes()[0];
                 }
+                data.len()
             }
-            Tear::All => target.copy_from_slice(data),
-        }
+        };
+        self.mark(range.start..range.start + done, true);
         self.done(range, cut)
     }
 
@@ -257,15 +289,21 @@ impl Flash {
         self.counts[area.index()].erases += 1;
         let cut = self.power.step(self.moment(area, Moment::PageErase));
         let target = &mut self.bytes[range.clone()];
-        match cut.map_or(Tear::All, |cut| cut.tear) {
-            Tear::Nothing => {}
-            Tear::Half => target[..page as usize / 2].fill(ERASED),
-            Tear::Bytes(count) => target[..page.min(count) as usize].fill(ERASED),
-            Tear::Bits(seed) => {
-                let mut random = Xorshift::new(seed ^ u64::from(offset));
-                target.iter_mut().for_each(|byte| *byte |= random.next().to_be_bytes()[0]);
+        let done = match prefix(cut.map_or(Tear::All, |cut| cut.tear), page, self.layout.granule, offset) {
+            Ok(done) => {
+                let parting = (page - self.kept) as usize;
+                let done = if done < page as usize { done.min(parting) } else { done };
+                target[..done].fill(ERASED);
+                done
             }
-            Tear::All => target.fill(ERASED),
+            Err(mut random) => {
+                target.iter_mut().for_each(|byte| *byte |= random.next().to_be_bytes()[0]);
+                1
+            }
+        };
+        if done > 0 {
+            // A page that was not erased to the end must be erased again before anything is programmed in it.
+            self.mark(range.clone(), done < page as usize);
         }
         self.done(range, cut)
     }
@@ -301,6 +339,16 @@ impl Flash {
         Ok((start + offset) as usize..(start + end) as usize)
     }
 
+    fn granules(&self, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let granule = self.layout.granule as usize;
+        range.start / granule..range.end.div_ceil(granule)
+    }
+
+    fn mark(&mut self, range: std::ops::Range<usize>, programmed: bool) {
+        let granules = self.granules(range);
+        self.programmed[granules].fill(programmed);
+    }
+
     fn moment(&self, area: Area, otherwise: Moment) -> Moment {
         self.purpose.unwrap_or(match area {
             Area::RecordA | Area::RecordB | Area::Log => Moment::RecordWrite,
@@ -331,10 +379,24 @@ impl Flash {
 /// all: a half-written image-ok flag would neither revert nor count as confirmed, and nobody could mend it.
 fn whole_or_nothing(tear: Tear) -> Tear {
     match tear {
-        Tear::Nothing | Tear::Half | Tear::Bytes(_) => Tear::Nothing,
-        Tear::Bits(seed) if seed & 1 == 0 => Tear::Nothing,
-        Tear::Bits(_) | Tear::All => Tear::All,
+        Tear::Nothing | Tear::Half | Tear::Bytes(_) | Tear::AllButLast => Tear::Nothing,
+        Tear::Bits(seed) | Tear::Prefix(seed) if seed & 1 == 0 => Tear::Nothing,
+        Tear::Bits(_) | Tear::Prefix(_) | Tear::All => Tear::All,
     }
+}
+
+/// How many bytes from its start are done of an operation on `len` bytes; or random bits of all of them.
+fn prefix(tear: Tear, len: u32, granule: u32, offset: u32) -> Result<usize, Xorshift> {
+    let random = |seed| Xorshift::new(seed ^ u64::from(offset));
+    Ok(match tear {
+        Tear::Nothing => 0,
+        Tear::Half => len / 2,
+        Tear::Bytes(count) => count.min(len),
+        Tear::Prefix(seed) => (random(seed).next() % u64::from(len + 1)) as u32,
+        Tear::AllButLast => len - granule,
+        Tear::Bits(seed) => return Err(random(seed)),
+        Tear::All => len,
+    } as usize)
 }
 
 #[cfg(test)]
@@ -390,6 +452,50 @@ mod tests {
             assert_eq!(flash.erase(Area::Slot1, 0), Err(FlashError::PowerCut));
             let erased = flash.view(Area::Slot1)[..1024].iter().filter(|byte| **byte == ERASED).count();
             assert_eq!(erased, count as usize);
+        }
+    }
+
+    #[test]
+    fn a_granule_is_programmed_once_even_with_erased_bytes_until_its_page_is_erased_to_the_end() {
+        let torn = [Tear::Half, Tear::Bytes(1), Tear::Bits(1), Tear::Prefix(3), Tear::AllButLast];
+        for tear in torn {
+            let mut flash = Flash::new(small());
+            flash.program(Area::Slot1, 8, &[ERASED; 8]).unwrap();
+            flash.program(Area::Slot1, 0, &[1; 8]).unwrap();
+            flash.power.plan(Some(Cut { moment: Moment::Any, number: 1, tear }));
+            flash.erase(Area::Slot1, 0).unwrap_err();
+            flash.power.restore();
+            for at in [8, 512, 1016] {
+                assert_eq!(
+                    flash.fork().program(Area::Slot1, at, &[1; 8]),
+                    Err(FlashError::NotErased),
+                    "{tear:?}"
+                );
+            }
+            flash.program(Area::Slot1, 1024, &[1; 8]).unwrap();
+            flash.erase(Area::Slot1, 0).unwrap();
+            flash.program(Area::Slot1, 8, &[1; 8]).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_operation_is_torn_anywhere_over_its_whole_length() {
+        let done = |tear, number| {
+            let mut flash = Flash::new(small());
+            flash.program(Area::Slot1, 0, &[0; 1024]).unwrap();
+            flash.power.plan(Some(Cut { moment: Moment::Any, number, tear }));
+            let _first = flash.program(Area::Slot1, 1024, &[0; 1024]);
+            let _second = flash.erase(Area::Slot1, 0);
+            let count = |view: &[u8], value| view.iter().filter(|byte| **byte == value).count();
+            let view = flash.view(Area::Slot1);
+            if number == 1 { count(&view[1024..2048], 0) } else { count(&view[..1024], ERASED) }
+        };
+        for number in [1, 2] {
+            assert_eq!(done(Tear::AllButLast, number), 1016);
+            let lengths: Vec<usize> = (0..200).map(|seed| done(Tear::Prefix(seed), number)).collect();
+            for eighth in 0..8 {
+                assert!(lengths.iter().any(|len| len / 128 == eighth), "{lengths:?}");
+            }
         }
     }
 

@@ -74,6 +74,10 @@ pub enum Tear {
     Half,
     /// So many of its bytes, or all if it has no more.
     Bytes(u32),
+    /// A pseudo-random number of its first bytes, by this seed.
+    Prefix(u64),
+    /// All but its last granule.
+    AllButLast,
     /// Pseudo-random bits of it, by this seed.
     Bits(u64),
     /// All of it, but nobody was told.

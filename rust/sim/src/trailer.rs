@@ -227,7 +227,12 @@ pub(crate) fn last_status(flash: &Flash) -> Option<u32> {
 pub(crate) fn erase(flash: &mut Flash, area: Area) -> Result<(), FlashError> {
     let (size, page) = (flash.layout().size_of(area), flash.layout().page_size);
     let trailer = if area == Area::Scratch { size } else { flash.layout().trailer_pages_size() };
-    (size - trailer..size).step_by(page as usize).try_for_each(|offset| flash.erase(area, offset))
+    let fields = self::size(flash.layout()) - status_size(flash.layout());
+    // A magic that outlived the flags before it would ask for another swap than they did (docs/reliability.md).
+    (size - trailer..size).step_by(page as usize).try_for_each(|offset| {
+        let last = offset + page == size;
+        flash.never_parting(if last { fields } else { 0 }, |flash| flash.erase(area, offset))
+    })
 }
 
 #[cfg(test)]
