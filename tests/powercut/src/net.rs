@@ -95,7 +95,10 @@ impl Link {
     /// A fault that strikes now is struck off the list.
     fn strikes(&mut self, what: impl Fn(&NetFault) -> bool) -> bool {
         let at = self.faults.iter().position(what);
-        at.map(|at| self.faults.remove(at)).inspect(|_| self.hits += 1).is_some()
+        let hit = at.map(|at| self.faults.remove(at)).is_some();
+        self.hits += u32::from(hit);
+        self.server.faults += u32::from(hit);
+        hit
     }
 
     fn open(&mut self, channel: Channel, host: &str, port: u16, tls: bool) -> Result<()> {
@@ -166,18 +169,29 @@ impl Link {
                 self.streams.iter_mut().flatten().for_each(|stream| stream.broken = true);
                 return Ok(());
             }
+            let refused = [
+                (NetFault::Forbid(number), 403),
+                (NetFault::Limit(number), 429),
+                (NetFault::Unavailable(number), 503),
+            ];
+            if let Some((_, status)) = refused.into_iter().find(|(refusal, _)| self.strikes(|f| f == refusal))
+            {
+                let reply = self.server.refuse(status);
+                self.stream(channel)?.outbox.push_back((now_ms, reply));
+                continue;
+            }
             if self.strikes(|fault| *fault == NetFault::Expire(number)) {
                 self.server.expire_tokens();
             }
-            if self.strikes(|fault| *fault == NetFault::Jump(number)) {
-                self.clock.jump(3_600_000);
+            let jumps = self.faults.contains(&NetFault::Jump(number));
+            if jumps {
                 let back = number.is_multiple_of(2);
                 let years = 5 * 365 * 86_400;
                 self.server.unix_s =
                     if back { self.server.unix_s - years } else { self.server.unix_s + years };
             }
             if self.strikes(|fault| *fault == NetFault::Twice(number)) {
-                self.server.answer(host, &request);
+                self.unheard(host, &request);
             }
             if self.strikes(|fault| *fault == NetFault::Overtaken(number)) {
                 self.overtaken = Some((host, request));
@@ -186,9 +200,12 @@ impl Link {
             }
             let reply = self.server.answer(host, &request);
             if let Some((host, request)) = self.overtaken.take() {
-                self.server.unheard = true;
-                self.server.answer(host, &request);
-                self.server.unheard = false;
+                self.unheard(host, &request);
+            }
+            // It strikes once the request has arrived, as all does that keeps the device from its reply.
+            if jumps {
+                self.strikes(|fault| *fault == NetFault::Jump(number));
+                self.clock.jump(3_600_000);
             }
             let lost = self.strikes(|fault| *fault == NetFault::LoseReply(number));
             let late = self.strikes(|fault| *fault == NetFault::Late(number));
@@ -201,6 +218,13 @@ impl Link {
         }
     }
 
+    /// A request of which nobody hears the reply.
+    fn unheard(&mut self, host: &str, request: &[u8]) {
+        self.server.unheard = true;
+        self.server.answer(host, request);
+        self.server.unheard = false;
+    }
+
     fn receive(&mut self, channel: Channel, buf: &mut [u8]) -> Result<Received> {
         let now_ms = self.clock.wall_ms();
         let mut room = buf.len();
@@ -211,10 +235,12 @@ impl Link {
             room = room.min(1 + random.below(1200) as usize);
         }
         let from = self.received;
-        let cut = self.faults.iter().find_map(|fault| match fault {
+        let cuts = self.faults.iter().filter_map(|fault| match fault {
             NetFault::CutReply(at) if *at >= from => Some(*at),
             _ => None,
         });
+        // The first to come, in whatever order they were planned.
+        let cut = cuts.min();
         let stream = self.stream(channel)?;
         let Some((ready_ms, reply)) = stream.outbox.front_mut() else {
             // A break shows as an end, or as an error.

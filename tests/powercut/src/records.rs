@@ -64,8 +64,45 @@ pub fn newer(record: &[u8]) -> Option<Vec<u8>> {
     Some(new)
 }
 
+/// The record as a firmware writes it that today's readers do not cope with.
+#[must_use]
+pub fn forbidden(record: &[u8]) -> Option<Vec<u8>> {
+    let mut new = newer(record)?;
+    new.truncate(new.len() - 4);
+    new[5] = 2;
+    new.extend(CRC.checksum(&new).to_be_bytes());
+    Some(new)
+}
+
 /// How many of the two copies can be read.
 #[must_use]
 pub fn readable(flash: &Flash) -> usize {
-    AREAS.iter().filter(|area| stored(flash, **area).is_some_and(|record| is_valid(&record))).count()
+    valid(flash).count()
+}
+
+fn valid(flash: &Flash) -> impl Iterator<Item = (Area, Vec<u8>)> {
+    let records = AREAS.into_iter().filter_map(|area| Some((area, stored(flash, area)?)));
+    records.filter(|(_, record)| is_valid(record))
+}
+
+/// Generation, area and bytes of the record that counts.
+#[must_use]
+pub fn newest(flash: &Flash) -> Option<(u32, Area, Vec<u8>)> {
+    let generation = |record: &[u8]| Some(u32::from_be_bytes(*record.get(8..)?.first_chunk()?));
+    let all = valid(flash).filter_map(|(area, record)| Some((generation(&record)?, area, record)));
+    all.max_by_key(|(generation, ..)| *generation)
+}
+
+/// No deployment is in progress: the first byte of the entry with tag 1 is 0.
+#[must_use]
+pub fn is_idle(record: &[u8]) -> bool {
+    let mut rest = record.get(HEAD..).unwrap_or_default();
+    while let [tag, high, low, tail @ ..] = rest {
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        if *tag == 1 {
+            return tail.first() == Some(&0);
+        }
+        rest = tail.get(len..).unwrap_or_default();
+    }
+    false
 }

@@ -20,6 +20,8 @@ pub struct Amount {
     pub long: bool,
     /// Random mixtures.
     pub seeds: u64,
+    /// The first of them.
+    pub first_seed: u64,
     /// Nothing more once something went wrong.
     pub fail_fast: bool,
     /// Programs that share the work.
@@ -99,7 +101,10 @@ impl Job {
             // Primes, so that no position within a field is always left out.
             Part::Network if amount.long || self.story.name == "good" => sweep.network(1),
             Part::Network => sweep.network(7),
-            Part::Seeds => sweep.seeds((self.number..amount.seeds).step_by(setups as usize)),
+            Part::Seeds => {
+                let all = amount.first_seed..amount.first_seed.saturating_add(amount.seeds);
+                sweep.seeds(all.skip(self.number as usize).step_by(setups as usize));
+            }
         }
         if self.part != Part::Single {
             sweep.tally.operations = 0;

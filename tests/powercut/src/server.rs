@@ -50,8 +50,16 @@ pub struct Deployment {
     pub abort_at_report: Option<usize>,
     /// Logs that came.
     pub logs: u32,
+    /// What they said.
+    pub log: String,
     /// The first report of which the device heard that the deployment was aborted.
     pub first_refused: Option<String>,
+    /// How often something had gone wrong when its last word came, heard by the device: an end that was taken, or a report refused.
+    pub ended_at: Option<u32>,
+    /// The device has it on record that it is over.
+    pub on_record: bool,
+    /// Though it was aborted, the device told a failure: it can do no better than that where nothing leads back.
+    pub failed_after_abort: bool,
     provides: Option<Provides>,
 }
 
@@ -93,6 +101,8 @@ pub struct Server {
     pub ranges: u32,
     /// Nobody waits for the replies any more.
     pub unheard: bool,
+    /// How often something went wrong so far, the power included.
+    pub faults: u32,
     public_key: Option<[u8; 65]>,
     identity: Option<String>,
     tokens: u32,
@@ -214,6 +224,16 @@ impl Server {
             self.complaints.push(format!("{word}: {} {}", answer.status, String::from_utf8_lossy(bytes)));
         }
         self.dialogue.push((word, answer.status));
+        self.frame(answer)
+    }
+
+    /// Answers a request that it does not look at.
+    pub fn refuse(&mut self, status: u16) -> Vec<u8> {
+        let mut answer = Answer::error(status, "come again");
+        if status == 429 {
+            answer.headers.push(("Retry-After", "70".to_owned()));
+        }
+        self.dialogue.push(("?".to_owned(), status));
         self.frame(answer)
     }
 
@@ -340,6 +360,19 @@ impl Server {
             "aborted".clone_into(&mut deployment.status);
         }
         let refused = deployment.status == "aborted";
+        let last_word = refused || FINAL.contains(&status.as_str());
+        if !self.unheard {
+            // What went wrong since the last word may have kept the device from hearing it, or from putting it on record. Nothing else
+            // may make it say more.
+            let more = deployment.ended_at.is_some_and(|then| deployment.on_record || self.faults == then);
+            let fails = refused && status == "failure";
+            if more && !(fails && !std::mem::replace(&mut deployment.failed_after_abort, true)) {
+                self.complaints.push(format!("{status} after the last word, and nothing went wrong since"));
+            }
+            if last_word {
+                deployment.ended_at = Some(self.faults);
+            }
+        }
         if !refused {
             if deployment.is_over() && deployment.status != status {
                 self.complaints.push(format!("{status} after {}", deployment.status));
@@ -363,6 +396,7 @@ impl Server {
             return Answer::error(400, "no messages");
         }
         deployment.logs += 1;
+        deployment.log.push_str(&body["messages"].to_string());
         Answer::empty(204)
     }
 
@@ -441,6 +475,37 @@ mod tests {
     fn dates_are_those_of_the_rfc() {
         assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(http_date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
+    }
+
+    #[test]
+    fn more_than_the_last_word_needs_a_fault_since_that_kept_it_from_being_heard_or_recorded() {
+        let told = |abort: Option<usize>, words: &[&str], between: fn(&mut Server)| {
+            let mut server = Server::new(Vec::new());
+            server.deploy(0, abort);
+            let id = server.deployments[0].id.clone();
+            for (number, word) in words.iter().enumerate() {
+                if number + 1 == words.len() {
+                    between(&mut server);
+                }
+                server.report(&id, &serde_json::json!({"status": word}));
+            }
+            server.complaints.len()
+        };
+        for twice in [["success", "success"], ["failure", "failure"]] {
+            assert_eq!(told(None, &twice, |_| {}), 1, "nothing went wrong");
+            assert_eq!(told(None, &twice, |server| server.faults += 1), 0);
+            assert_eq!(told(None, &twice, |server| server.unheard = true), 0, "the network repeats it");
+            let on_record = |server: &mut Server| {
+                server.faults += 1;
+                server.deployments[0].on_record = true;
+            };
+            assert_eq!(told(None, &twice, on_record), 1, "it was on record before the fault");
+        }
+        assert_eq!(told(None, &["downloading", "installing", "success"], |_| {}), 0);
+        assert_eq!(told(Some(1), &["downloading", "installing"], |_| {}), 1, "it was aborted");
+        assert_eq!(told(Some(1), &["downloading", "installing"], |server| server.faults += 1), 0);
+        assert_eq!(told(Some(1), &["downloading", "failure"], |_| {}), 0, "for the oracle to judge");
+        assert_eq!(told(Some(1), &["downloading", "failure", "failure"], |_| {}), 1);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Payload {
     Image(Behaviour),
     /// An image of which a byte is not what the artifact's manifest says.
     Corrupt,
+    /// An image that was damaged before its artifact was made of it: all is well but for MCUboot.
+    Unbootable,
     /// The image that runs already.
     Same,
     /// A file for the update module, and what it makes that do.
@@ -36,6 +38,27 @@ pub struct Step {
     pub good: bool,
     /// The user aborts it when this report comes in, counted from 1.
     pub abort_at_report: Option<usize>,
+    /// What the log says of why it failed.
+    pub reason: &'static str,
+}
+
+impl Step {
+    /// Its image is bad, and that shows when it is to run: the same image is not tried again.
+    #[must_use]
+    pub fn proves_bad(&self) -> bool {
+        !self.good && matches!(self.payload, Payload::Image(_) | Payload::Unbootable)
+    }
+}
+
+/// Records of a newer firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newer {
+    /// None: all firmware writes the same format.
+    None,
+    /// Both copies are in a newer format, which the old firmware copes with.
+    All,
+    /// The last one is in a format which the old firmware cannot read.
+    OneForbidden,
 }
 
 /// A scenario.
@@ -47,8 +70,8 @@ pub struct Story {
     pub steps: &'static [Step],
     /// The device is switched on for the first time, and has no key.
     pub fresh: bool,
-    /// New firmware writes records in a newer format, which the old one finds after it was swapped back.
-    pub newer_records: bool,
+    /// What new firmware writes, which the old one finds after it was swapped back.
+    pub newer_records: Newer,
     /// The application defers every question twice.
     pub defers: bool,
     /// What always goes wrong on the network.
@@ -58,31 +81,33 @@ pub struct Story {
 }
 
 const fn good(payload: Payload) -> Step {
-    Step { payload, good: true, abort_at_report: None }
+    Step { payload, good: true, abort_at_report: None, reason: "" }
 }
 
 const fn bad(payload: Payload) -> Step {
-    Step { payload, good: false, abort_at_report: None }
+    Step { payload, good: false, abort_at_report: None, reason: "" }
 }
 
 const fn aborted(payload: Payload, report: usize) -> Step {
-    Step { payload, good: true, abort_at_report: Some(report) }
+    Step { payload, good: true, abort_at_report: Some(report), reason: "" }
 }
 
 const fn story(name: &'static str, steps: &'static [Step]) -> Story {
-    Story { name, steps, fresh: false, newer_records: false, defers: false, faults: &[], short: false }
+    Story { name, steps, fresh: false, newer_records: Newer::None, defers: false, faults: &[], short: false }
 }
 
 const FINE: Payload = Payload::Image(Behaviour::Fine);
+const UNBOOTABLE: Step = Step { reason: "refused by the boot loader", ..bad(Payload::Unbootable) };
 const FAILS: Payload = Payload::Image(Behaviour::FailsSelfTest);
 
 /// All scenarios.
-pub const STORIES: [Story; 26] = [
+pub const STORIES: [Story; 28] = [
     Story { short: true, ..story("good", &[good(FINE)]) },
     Story { short: true, ..story("bad-self-test", &[bad(FAILS)]) },
     Story { short: true, ..story("hangs", &[bad(Payload::Image(Behaviour::Hangs))]) },
     story("unreachable", &[bad(Payload::Image(Behaviour::NeverReachesServer))]),
     story("corrupt", &[bad(Payload::Corrupt)]),
+    Story { short: true, ..story("unbootable", &[UNBOOTABLE]) },
     story("abort-downloading", &[aborted(FINE, 1)]),
     story("abort-installing", &[aborted(FINE, 2)]),
     story("abort-rebooting", &[aborted(FINE, 3)]),
@@ -106,7 +131,8 @@ pub const STORIES: [Story; 26] = [
     story("second", &[bad(FAILS), good(FINE)]),
     Story { faults: &[NetFault::CutReply(9_000)], ..story("resume", &[good(FINE)]) },
     Story { fresh: true, ..story("first-boot", &[good(FINE)]) },
-    Story { newer_records: true, ..story("newer-records", &[bad(FAILS), good(FINE)]) },
+    Story { newer_records: Newer::All, ..story("newer-records", &[bad(FAILS), good(FINE)]) },
+    Story { newer_records: Newer::OneForbidden, ..story("forbidden-record", &[bad(FAILS), good(FINE)]) },
 ];
 
 /// The scenario of that name.
@@ -194,6 +220,11 @@ impl Setup {
             let new = match payload {
                 Payload::Image(behaviour) => Some(image(number, behaviour)),
                 Payload::Corrupt => Some(image(number, Behaviour::Fine)),
+                Payload::Unbootable => {
+                    let mut image = image(number, Behaviour::Fine);
+                    image[1024] ^= 0x10;
+                    Some(image)
+                }
                 Payload::Same => Some(first.clone()),
                 Payload::Module(_) | Payload::Empty => None,
             };

@@ -29,7 +29,7 @@ pub struct Tally {
     pub single: u64,
     /// Pairs of power cuts.
     pub double: u64,
-    /// Faults of the network, and of flash that is out of order for a moment, one in a run.
+    /// Faults of the network, and of flash that is out of order for a moment, one in a run: those that struck.
     pub network: u64,
     /// Runs of random mixtures.
     pub seeds: u64,
@@ -67,8 +67,7 @@ impl Tally {
 
 /// How an operation is torn: in every way, or in one by turns.
 fn tears(turn: u64, thorough: bool) -> Vec<Tear> {
-    let all =
-        [Tear::Nothing, Tear::Half, Tear::Bits(turn), Tear::All, Tear::Bytes((turn % 7 * 8 + 8) as u32)];
+    let all = [Tear::Nothing, Tear::AllButLast, Tear::Bits(turn), Tear::All, Tear::Prefix(turn)];
     if thorough { all.to_vec() } else { vec![all[(turn % 5) as usize]] }
 }
 
@@ -98,8 +97,9 @@ impl Sweep {
         self.fail_fast && !self.tally.failed.is_empty()
     }
 
-    /// One run with these faults, from the start.
-    fn run(&mut self, faults: &[Fault]) -> World {
+    /// One run with these faults, from the start. One that does not strike is a violation, but for those of a boot: there may be no such
+    /// boot, or nothing that is read in it.
+    pub fn run(&mut self, faults: &[Fault]) -> World {
         let mut world = self.start.fork();
         self.finish(&mut world, faults, faults, true);
         world
@@ -111,9 +111,16 @@ impl Sweep {
         let cuts = planned.iter().filter(|fault| matches!(fault, Fault::Power(_))).count() as u32;
         let expected = world.cuts_hit + cuts;
         let ended = world.run().and_then(|()| {
+            let waits =
+                |fault: &&Fault| matches!(fault, Fault::Net(f) if world.link.borrow().faults.contains(f));
+            let mut missed = planned.iter().filter(waits).map(ToString::to_string).next();
+            if world.cuts_hit < expected {
+                missed = Some("the cut".to_owned());
+            }
             world.run_next()?;
-            let missed = world.cuts_hit < expected && must_hit;
-            if missed { Err(Violation("the cut did not happen".to_owned())) } else { Ok(()) }
+            missed
+                .filter(|_| must_hit)
+                .map_or(Ok(()), |fault| Err(Violation(format!("{fault} did not happen"))))
         });
         for end in &world.ends {
             *self.tally.ends.entry(*end).or_default() += 1;
@@ -185,8 +192,8 @@ impl Sweep {
     /// The connection cut at every byte of every request and reply, and every other fault at every request.
     pub fn network(&mut self, every: u64) {
         let counts = self.plain();
-        let mut faults: Vec<NetFault> = (counts.sent.0..=counts.sent.1).map(NetFault::CutSend).collect();
-        faults.extend((counts.received.0..=counts.received.1).map(NetFault::CutReply));
+        let mut faults: Vec<NetFault> = (counts.sent.0..counts.sent.1).map(NetFault::CutSend).collect();
+        faults.extend((counts.received.0..counts.received.1).map(NetFault::CutReply));
         let mut faults: Vec<_> = faults.into_iter().step_by(every.max(1) as usize).collect();
         for number in counts.requests.0 + 1..=counts.requests.1 {
             faults.extend(NetFault::AT_REQUESTS.map(|fault| fault(number)));
@@ -199,9 +206,9 @@ impl Sweep {
             self.tally.network += 1;
         }
         for boot in 1..=4 {
-            for fault in [BootFault::Key, BootFault::Records, BootFault::Writes] {
-                self.run(&[Fault::Boot(fault(boot))]);
-                self.tally.network += 1;
+            for fault in BootFault::at(boot) {
+                let struck = self.run(&[Fault::Boot(fault)]).boot_faults_hit > 0;
+                self.tally.network += u64::from(struck);
             }
         }
     }
@@ -252,7 +259,8 @@ pub fn mixture(counts: &Counts, seed: u64) -> Vec<Fault> {
             Tear::Half,
             Tear::Bits(seed),
             Tear::All,
-            Tear::Bytes((seed % 64) as u32),
+            Tear::Prefix(seed),
+            Tear::AllButLast,
         ]);
         faults.push(Fault::Power(Cut { moment, number, tear }));
     }
@@ -260,30 +268,39 @@ pub fn mixture(counts: &Counts, seed: u64) -> Vec<Fault> {
         let request = counts.requests.0 + 1 + random.below(counts.requests.1 - counts.requests.0);
         let sent = counts.sent.0 + random.below(counts.sent.1 - counts.sent.0);
         let received = counts.received.0 + random.below(counts.received.1 - counts.received.0);
-        let fault = match random.below(8) {
+        let fault = match random.below(2 + NetFault::AT_REQUESTS.len() as u64) {
             0 => NetFault::CutSend(sent),
             1 => NetFault::CutReply(received),
             n => NetFault::AT_REQUESTS[n as usize - 2](request),
         };
         faults.push(Fault::Net(fault));
     }
-    match random.below(16) {
-        0 => faults.push(Fault::Boot(BootFault::Key(1 + random.below(4) as u32))),
-        1 => faults.push(Fault::Boot(BootFault::Records(1 + random.below(4) as u32))),
-        // Not with a power cut: see docs/reliability.md.
-        2 if !faults.iter().any(|fault| matches!(fault, Fault::Power(_))) => {
-            faults.push(Fault::Boot(BootFault::Writes(1 + random.below(4) as u32)));
-        }
-        _ => {}
+    let boot = 1 + random.below(4) as u32;
+    let fault = *random.of(&BootFault::at(boot));
+    // Not with a power cut: see docs/reliability.md.
+    let writes = matches!(fault, BootFault::Writes(_));
+    let cut = faults.iter().any(|fault| matches!(fault, Fault::Power(_)));
+    if random.below(4) == 0 && !(writes && cut) {
+        faults.push(Fault::Boot(fault));
     }
     faults
+}
+
+/// A run that was told in full.
+pub struct Replay {
+    /// What happened.
+    pub story: String,
+    /// What must not have, if anything did.
+    pub wrong: Option<String>,
+    /// How often a fault struck.
+    pub struck: u32,
 }
 
 /// Runs one mixture or one list of faults with its whole story told; what went wrong, if anything did.
 ///
 /// # Errors
 /// The argument is not understood.
-pub fn replay(text: &str) -> Result<(String, Option<String>), String> {
+pub fn replay(text: &str) -> Result<Replay, String> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let setup = Setup::parse(name).ok_or_else(|| format!("{name:?} is not a scenario; see --list"))?;
@@ -300,9 +317,12 @@ pub fn replay(text: &str) -> Result<(String, Option<String>), String> {
     if let Some(seed) = stutter {
         world.stutter(seed);
     }
+    let before = world.struck();
     world.plan(&faults);
-    let ended = world.run().and_then(|()| world.run_next());
+    let ended = world.run();
+    let struck = world.struck() - before;
+    let ended = ended.and_then(|()| world.run_next());
     let mut story = world.trace.text();
     story.push_str(&format!("\n{:?}\n", world.link.borrow().server.dialogue));
-    Ok((story, ended.err().map(|v| v.0)))
+    Ok(Replay { story, wrong: ended.err().map(|v| v.0), struck })
 }

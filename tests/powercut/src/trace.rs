@@ -57,11 +57,12 @@ impl Trace {
     }
 
     /// Adds what the client does not know of.
-    pub fn tell(&self, wall_ms: u64, text: impl FnOnce() -> String) {
+    pub fn tell(&self, wall_ms: u64, text: &str) {
         let mut told = self.0.borrow_mut();
         told.mix(&wall_ms.to_le_bytes());
+        told.mix(text.as_bytes());
         if told.lines.is_some() {
-            let line = format!("{wall_ms:>9} {}", text());
+            let line = format!("{wall_ms:>9} {text}");
             told.lines.get_or_insert_default().push(line);
         }
     }
@@ -95,6 +96,6 @@ impl Sink for Trace {
     }
 
     fn note(&mut self, now_ms: u64, what: &str, text: &str) {
-        self.tell(now_ms, || format!("{what}: {text}"));
+        self.tell(now_ms, &format!("{what}: {text}"));
     }
 }

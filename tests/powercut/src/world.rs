@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use mender_client::{Buffers, Client, Config, Phase, Timing};
 use mender_port::{Errno, Verdict};
+use mender_sim::host::Unreadable;
 use mender_sim::mcuboot::{self, BootError};
 use mender_sim::{Area, Cut, Flash, FlashError, Host, Moment};
 use mender_testkit::image::Behaviour;
@@ -20,7 +21,7 @@ use crate::plan::{BootFault, Fault, NetFault};
 use crate::random::Random;
 use crate::records;
 use crate::server::{API_HOST, Server};
-use crate::story::Setup;
+use crate::story::{Newer, Setup};
 use crate::trace::Trace;
 
 /// The ports of a device.
@@ -75,11 +76,21 @@ pub struct World {
     step: usize,
     deployment: Option<usize>,
     boots: u32,
+    /// Of each deployment whose end was told, the generation of the record that counted then.
+    told_at: Vec<Option<u32>>,
     /// A fault that may make a good update fail is among the planned ones.
     excuses: bool,
     /// Boots from the plan on at which the key or the records cannot be read for a while.
     sick: Vec<BootFault>,
     planned_at_boot: u32,
+    /// How often a fault of a boot struck.
+    pub boot_faults_hit: u32,
+    /// A swap was asked for since the deployment began.
+    armed: bool,
+    /// Generation of the newest record when the old firmware ran last.
+    old_wrote: u32,
+    /// Words of the server's that are in the trace.
+    words_told: usize,
     /// What was counted from the plan, or the last cut, to the end of the story.
     pub counts: Counts,
 }
@@ -100,6 +111,16 @@ pub struct Counts {
     /// Requests.
     pub requests: (u64, u64),
 }
+
+/// What went wrong in a step, for the oracle.
+struct Faults {
+    hits: u32,
+    cuts: u32,
+    excused: bool,
+}
+
+/// What the log says of an image that is not tried again.
+const BRAKE: &str = "image was reverted before and is not tried again";
 
 enum Ended {
     Reset,
@@ -134,9 +155,14 @@ impl World {
             step: 0,
             deployment: None,
             boots: 0,
+            told_at: Vec::new(),
             excuses: false,
             sick: Vec::new(),
             planned_at_boot: 0,
+            boot_faults_hit: 0,
+            armed: false,
+            old_wrote: 0,
+            words_told: 0,
             counts: Counts::default(),
         };
         if !setup.story.fresh {
@@ -153,7 +179,7 @@ impl World {
         Self {
             setup: Rc::clone(&self.setup),
             seed: self.seed,
-            flash: flash.map(|flash| Flash::from_bytes(*flash.layout(), flash.bytes().to_vec())),
+            flash: flash.map(Flash::fork),
             link: Rc::new(RefCell::new(self.link.borrow().fork(clock.clone()))),
             shelf: Rc::new(RefCell::new(self.shelf.borrow().clone())),
             clock,
@@ -167,9 +193,14 @@ impl World {
             step: self.step,
             deployment: self.deployment,
             boots: self.boots,
+            told_at: self.told_at.clone(),
             excuses: self.excuses,
             sick: self.sick.clone(),
             planned_at_boot: self.planned_at_boot,
+            boot_faults_hit: self.boot_faults_hit,
+            armed: self.armed,
+            old_wrote: self.old_wrote,
+            words_told: self.words_told,
             counts: self.counts,
         }
     }
@@ -186,7 +217,8 @@ impl World {
                     link.faults.push(*fault);
                 }
                 Fault::Boot(fault) => {
-                    self.excuses = true;
+                    // The others are waited for.
+                    self.excuses |= matches!(fault, BootFault::Writes(_));
                     self.sick.push(*fault);
                 }
             }
@@ -226,16 +258,8 @@ impl World {
             self.deployment = Some(number);
             self.truth.begin(self.step + 1);
             self.drive()?;
-            let hits = self.cuts_hit + self.link.borrow().hits;
             let excused = self.cuts_hit > 0 || self.excuses;
-            let flash = self.flash.as_ref().ok_or_else(|| Violation("no flash".to_owned()))?;
-            let link = self.link.borrow();
-            let shelf = self.shelf.borrow();
-            let cuts = self.cuts_hit;
-            let server = &link.server;
-            let unwritable = self.sick.iter().any(|fault| matches!(fault, BootFault::Writes(_)));
-            let seen = oracle::Seen { flash, server, shelf: &shelf, hits, cuts, excused, unwritable };
-            let end = self.truth.judge(&self.setup, self.step, number, &seen)?;
+            let end = self.judge(number, Faults { hits: self.struck(), cuts: self.cuts_hit, excused })?;
             self.ends.push(end);
             (self.step, self.deployment) = (self.step + 1, None);
         }
@@ -248,7 +272,56 @@ impl World {
         Ok(())
     }
 
-    /// One more good update, with nothing in its way.
+    /// How often a fault struck: the power, the network, or flash at a boot that was to be out of order.
+    #[must_use]
+    pub fn struck(&self) -> u32 {
+        self.cuts_hit + self.link.borrow().hits + self.boot_faults_hit
+    }
+
+    /// What the oracle has to say of this step.
+    fn judge(&mut self, number: usize, faults: Faults) -> Result<End, Violation> {
+        let flash = self.flash.as_ref().ok_or_else(|| Violation("no flash".to_owned()))?;
+        let (link, shelf) = (self.link.borrow(), self.shelf.borrow());
+        let Faults { hits, cuts, excused } = faults;
+        let unwritable = self.sick.iter().any(|fault| matches!(fault, BootFault::Writes(_)));
+        let seen =
+            oracle::Seen { flash, server: &link.server, shelf: &shelf, hits, cuts, excused, unwritable };
+        self.truth.judge(&self.setup, self.step, number, &seen)
+    }
+
+    /// Deploys the step's release where nothing goes wrong any more.
+    fn deploy(&mut self) -> Result<usize, Violation> {
+        let number = self.link.borrow_mut().server.deploy(self.step + 1, None);
+        self.truth.begin(self.step + 1);
+        self.armed = false;
+        self.drive()?;
+        Ok(number)
+    }
+
+    /// The release that failed once more. Where its image had its trial, the brake holds it: it fails by that reason, and no swap is
+    /// asked for. Else it is as good as it was made.
+    fn run_again(&mut self) -> Result<(), Violation> {
+        let Some(last) = self.setup.story.steps.len().checked_sub(1) else { return Ok(()) };
+        let step = &self.setup.story.steps[last];
+        let tried = self.struck() == 0 && step.proves_bad();
+        if self.ends.last() != Some(&End::Failure) || !(step.good || tried) {
+            return Ok(());
+        }
+        self.step = last;
+        let number = self.deploy()?;
+        let braked = self.link.borrow().server.deployments[number].log.contains(BRAKE);
+        let end = self.judge(number, Faults { hits: 0, cuts: 0, excused: braked })?;
+        match (braked, end) {
+            (true, End::Failure) if self.armed => {
+                Err(Violation("an image that the brake holds was armed".to_owned()))
+            }
+            (true, End::Failure) => Ok(()),
+            (false, End::Success) if step.good => Ok(()),
+            (_, end) => Err(Violation(format!("the same release again: {end:?}"))),
+        }
+    }
+
+    /// The release that failed, if one did, and one more good update, with nothing in the way of either.
     ///
     /// # Errors
     /// What must not happen.
@@ -258,26 +331,15 @@ impl World {
         if let Some(flash) = &mut self.flash {
             flash.power.plan(None);
         }
-        let number = {
+        {
             let mut link = self.link.borrow_mut();
             (link.faults, link.pieces) = (Vec::new(), None);
-            link.server.deploy(self.setup.releases.len() - 1, None)
-        };
-        self.truth.begin(self.setup.releases.len() - 1);
-        self.drive()?;
-        let flash = self.flash.as_ref().ok_or_else(|| Violation("no flash".to_owned()))?;
+        }
+        self.run_again()?;
+        self.step = self.setup.releases.len() - 2;
+        let number = self.deploy()?;
+        let end = self.judge(number, Faults { hits: 0, cuts: 0, excused: false })?;
         let link = self.link.borrow();
-        let shelf = self.shelf.borrow();
-        let seen = oracle::Seen {
-            flash,
-            server: &link.server,
-            shelf: &shelf,
-            hits: 0,
-            cuts: 0,
-            excused: false,
-            unwritable: false,
-        };
-        let end = self.truth.judge(&self.setup, self.setup.releases.len() - 2, number, &seen)?;
         let (server, name) = (&link.server, "artifact_name");
         match end {
             End::Success if server.inventory.get(name) == server.provides.get(name) => Ok(()),
@@ -290,11 +352,13 @@ impl World {
     fn drive(&mut self) -> Result<(), Violation> {
         let mut polls = 0;
         for _ in 0..BOOTS_MAX {
-            let (flash, behaviour) = self.boot_loader()?;
+            let (mut flash, behaviour) = self.boot_loader()?;
+            self.forbid_record(&mut flash);
             let (flash, ended) = self.run_client(flash, behaviour, &mut polls)?;
             self.link.borrow_mut().hang_up();
             self.flash = Some(flash);
             self.age_records();
+            self.trace_words();
             if let Ended::Done = ended {
                 return Ok(());
             }
@@ -308,7 +372,8 @@ impl World {
             let mut flash = self.flash.take().ok_or_else(|| Violation("no flash".to_owned()))?;
             if flash.power.is_off() {
                 self.cuts_hit += 1;
-                self.trace.tell(self.clock.wall_ms(), || "the power is back".to_owned());
+                self.link.borrow_mut().server.faults += 1;
+                self.trace.tell(self.clock.wall_ms(), "the power is back");
                 flash.power.restore();
                 flash.power.plan(self.cuts.pop_front());
                 if std::mem::take(&mut self.capture) {
@@ -320,7 +385,7 @@ impl World {
             self.boots += 1;
             self.clock.advance(1000);
             let booted = mcuboot::boot(&mut flash, self.setup.mode);
-            self.trace.tell(self.clock.wall_ms(), || format!("MCUboot: {booted:?}"));
+            self.trace.tell(self.clock.wall_ms(), &format!("MCUboot: {booted:?}"));
             match booted {
                 Ok(booted) if booted.image.behaviour != Some(Behaviour::Hangs) => {
                     self.truth.booted(&self.setup, &flash)?;
@@ -345,18 +410,25 @@ impl World {
         let mut client = Client::new(config(), buffers, self.ports(flash, behaviour))
             .map_err(|e| Violation(format!("configuration: {e:?}")))?;
         let well_again_ms = self.clock.wall_ms() + SICK_MS;
+        let boot = self.boots - self.planned_at_boot;
+        let (sick, mut given) = (self.sick.iter().any(|fault| fault.boot() == boot), 0);
         let ended = loop {
             if self.clock.wall_ms() >= well_again_ms {
                 let faults = &mut client.ports_mut().faults;
                 (faults.device_key, faults.record_read, faults.record_write) = (None, None, None);
+                faults.one_record_read = None;
             }
             let wait_ms = client.poll();
             *polls += 1;
             let ports = client.ports();
+            if sick {
+                self.count_boot_faults(ports.given - std::mem::replace(&mut given, ports.given));
+            }
+            self.look_for_ends(&ports.flash);
             if ports.flash.power.is_off() || ports.restart || self.shelf.borrow().reset {
                 break Ended::Reset;
             }
-            oracle::watch(&self.setup, &self.truth, &ports.flash)?;
+            self.armed |= oracle::watch(&self.setup, &self.truth, &ports.flash)?;
             if let Some(complaint) = self.link.borrow().server.complaints.first() {
                 return Err(Violation(format!("the server complains: {complaint}")));
             }
@@ -377,6 +449,38 @@ impl World {
         Ok((ports.into_flash(), ended))
     }
 
+    fn count_boot_faults(&mut self, given: u32) {
+        self.boot_faults_hit += given;
+        // A record that could not be written may be the one that says what the server answered.
+        if self.sick.iter().any(|fault| matches!(fault, BootFault::Writes(_))) {
+            self.link.borrow_mut().server.faults += given;
+        }
+    }
+
+    /// What the server answered since the last time goes into the trace.
+    fn trace_words(&mut self) {
+        let link = self.link.borrow();
+        let words = &link.server.dialogue[self.words_told..];
+        self.words_told = link.server.dialogue.len();
+        if !words.is_empty() {
+            self.trace.tell(self.clock.wall_ms(), &format!("the server: {words:?}"));
+        }
+    }
+
+    /// Tells the server which ends the device has put on record: of those it must not hear again.
+    fn look_for_ends(&mut self, flash: &Flash) {
+        let deployments = &mut self.link.borrow_mut().server.deployments;
+        self.told_at.resize(deployments.len(), None);
+        for (deployment, told_at) in deployments.iter_mut().zip(&mut self.told_at) {
+            if deployment.ended_at.is_none() || deployment.on_record {
+                continue;
+            }
+            let Some((generation, _, record)) = records::newest(flash) else { continue };
+            let then = *told_at.get_or_insert(generation);
+            deployment.on_record = generation > then && records::is_idle(&record);
+        }
+    }
+
     fn ports(&self, flash: Flash, behaviour: Option<Behaviour>) -> Ports {
         let keys = Keys::new(self.seed ^ (u64::from(self.boots) << 32));
         let module = Module(Rc::clone(&self.shelf));
@@ -389,6 +493,12 @@ impl World {
         ports.faults.device_key = self.sick.contains(&BootFault::Key(boot)).then_some(Errno::EIO);
         ports.faults.record_read = self.sick.contains(&BootFault::Records(boot)).then_some(Errno::EIO);
         ports.faults.record_write = self.sick.contains(&BootFault::Writes(boot)).then_some(Errno::EIO);
+        ports.faults.one_record_read = self.sick.iter().find_map(|fault| match fault {
+            BootFault::Copy(id, spared, at) if *at == boot => {
+                Some(Unreadable { id: *id, spared: *spared, errno: Errno::EIO })
+            }
+            _ => None,
+        });
         if self.setup.story.defers {
             ports.app.verdicts = std::array::from_fn(|_| VecDeque::from([Verdict::Defer; 2]));
         }
@@ -405,18 +515,43 @@ impl World {
         self.link.borrow().server.quiet_checks > 0
     }
 
-    /// What a newer image wrote is in its newer format.
-    fn age_records(&mut self) {
-        let (Some(flash), true) = (&mut self.flash, self.setup.story.newer_records) else { return };
-        let old = self.setup.images[0].as_deref().unwrap_or_default();
-        if flash.view(Area::Slot0).starts_with(old) {
+    fn is_old(&self, flash: &Flash) -> bool {
+        flash.view(Area::Slot0).starts_with(self.setup.images[0].as_deref().unwrap_or_default())
+    }
+
+    /// What the new image wrote last, the old one cannot read: it asks for a newer reader. The other copy is there.
+    fn forbid_record(&mut self, flash: &mut Flash) {
+        if self.setup.story.newer_records != Newer::OneForbidden
+            || !self.is_old(flash)
+            || records::readable(flash) < 2
+        {
             return;
         }
-        for area in records::AREAS {
-            let newer = records::stored(flash, area).and_then(|record| records::newer(&record));
-            if let Some(newer) = newer.filter(|_| !flash.power.is_off()) {
-                records::put(flash, area, &newer);
-            }
+        let newest = records::newest(flash).filter(|(generation, ..)| *generation > self.old_wrote);
+        if let Some((_, area, forbidden)) =
+            newest.and_then(|(n, area, r)| Some((n, area, records::forbidden(&r)?)))
+        {
+            records::put(flash, area, &forbidden);
+        }
+    }
+
+    /// What a newer image wrote is in its newer format.
+    fn age_records(&mut self) {
+        let Some(mut flash) = self.flash.take() else { return };
+        if self.is_old(&flash) {
+            self.old_wrote = records::newest(&flash).map_or(0, |(generation, ..)| generation);
+        } else if self.setup.story.newer_records == Newer::All {
+            age(&mut flash);
+        }
+        self.flash = Some(flash);
+    }
+}
+
+fn age(flash: &mut Flash) {
+    for area in records::AREAS {
+        let newer = records::stored(flash, area).and_then(|record| records::newer(&record));
+        if let Some(newer) = newer.filter(|_| !flash.power.is_off()) {
+            records::put(flash, area, &newer);
         }
     }
 }
@@ -433,3 +568,7 @@ fn config() -> Config<'static> {
         ..Config::default()
     }
 }
+
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use powercut::story::{STORIES, Setup, find, layout};
 use powercut::sweep::{mixture, replay};
 use powercut::world::{End, World};
 
+use mender_sim::Tear;
 use mender_sim::mcuboot::Mode;
 
 fn trace_of(seed: u64) -> (u64, String) {
@@ -80,28 +81,38 @@ fn every_network_fault_strikes_once() {
 }
 
 #[test]
-fn a_cut_that_cannot_happen_is_not_counted_as_survived() {
+fn a_fault_that_cannot_happen_is_not_counted_as_survived() {
     let setup = Setup::new(find("empty").unwrap(), Mode::SwapUsingScratch, layout(1024, 8));
     let mut sweep = Sweep::new(&setup, 1).unwrap();
-    let operations = sweep.plain().flash;
-    assert!(operations > 5);
-    let beyond = format!("{}:1:f{}n", setup.name(), operations + 100);
-    let (story, wrong) = replay(&beyond).unwrap();
-    assert!(wrong.is_none() && !story.contains("the power is back"));
+    let counts = sweep.plain();
+    assert!(counts.flash > 5);
+    for (fault, complaint) in [
+        (Fault::flash(counts.flash + 100, Tear::Nothing), "the cut did not happen"),
+        (Fault::Net(NetFault::LoseReply(1_000)), "l1000 did not happen"),
+    ] {
+        sweep.tally.failed.clear();
+        sweep.run(&[fault]);
+        let failed: Vec<&str> = sweep.tally.failed.iter().map(|failed| failed.what.as_str()).collect();
+        assert_eq!(failed, [complaint]);
+    }
+    sweep.tally.failed.clear();
+    sweep.run(&[Fault::flash(counts.flash, Tear::Nothing)]);
+    assert!(sweep.tally.failed.is_empty());
+}
+
+#[test]
+fn a_replay_that_is_not_understood_is_refused() {
     for wrong in ["", "nothing/scratch/1024x8:1", "good/scratch/1000x8:1", "good/scratch/1024x8:1:z9"] {
         assert!(replay(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
-fn the_oracle_sees_flash_that_is_not_as_the_server_was_told() {
-    let setup = Setup::new(find("good").unwrap(), Mode::SwapUsingScratch, layout(1024, 8));
-    let mut world = World::start(&setup, 1, false).unwrap();
-    world.plan(&[]);
-    world.run().unwrap();
-    let ended = world.fork().run_next();
-    assert_eq!(ended, Ok(()));
-    // The device turns up with another name than the server was told.
-    world.link.borrow_mut().server.deployments[0].status = "pending".to_owned();
-    assert!(world.run_next().is_err());
+fn a_copy_of_the_records_that_cannot_be_read_is_a_fault_that_strikes() {
+    for fault in ["a1", "b1", "A1", "B1", "q1", "k1"] {
+        let replay = replay(&format!("good/scratch/1024x8:1:{fault}")).unwrap();
+        assert_eq!(replay.wrong, None, "{fault}");
+        // After the first boot, in which the key was made, the newest copy is A.
+        assert_eq!(replay.struck > 0, fault != "B1", "{fault}: {}", replay.struck);
+    }
 }
