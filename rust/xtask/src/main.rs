@@ -52,7 +52,7 @@ runs. A failure does not stop what comes after it. What needs a tool that is not
 The last line is `N passed, N failed, N skipped`; the exit code is 0 when nothing failed.
 
   --quick   a minute or two: without the cross build, the measurements, the power cuts by SIGKILL, the demonstration and Zephyr
-  --long    also `cargo xtask mutants`
+  --long    also `cargo xtask zephyr --long`, and the proof that nothing panics for other CPUs
 ";
 
 const MUTANTS_HELP: &str = "\
@@ -105,7 +105,7 @@ rust-src), and for this machine.
 ";
 
 const ZEPHYR_HELP: &str = "\
-cargo xtask zephyr [--only NAME]
+cargo xtask zephyr [--long | --only NAME]
 
 The part of `cargo xtask test` that needs a Zephyr 4.3 workspace: the ports' tests and whole updates on native_sim (T1), the ports'
 tests on qemu_x86 (T2), updates with MCUboot itself and the stack that one takes in QEMU (T3), builds for boards and what the client
@@ -115,7 +115,9 @@ The workspace is that of ZEPHYR_BASE, else the west workspace this repository is
 (`west zephyr-export`). The compiler is that of ZEPHYR_TOOLCHAIN_VARIANT or of the Zephyr SDK, else the distribution's: gcc,
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
 
-  --only NAME   the steps whose names contain NAME, such as T4 or stack
+  --long        what takes long and seldom finds anything: other CPUs, the samples on all their boards, the application that the other
+                clients were measured in, and `cargo xtask mutants`
+  --only NAME   the steps whose names contain NAME, such as T4 or stack, also of the long ones
 ";
 
 const QEMU_HELP: &str = "\
@@ -211,17 +213,17 @@ fn main() -> ExitCode {
             }
             None => print_or_fail(bench::table()),
         },
-        ("nopanic", []) => steps(|report| nopanic::steps(report, false)),
+        ("nopanic", []) => steps(|report| {
+            nopanic::steps(report, false);
+            nopanic::further(report);
+        }),
         ("size", words) => size(words),
         ("nopanic", ["--sizes"]) => print_or_fail(nopanic::sizes()),
         ("qemu", options) => qemu::show(options),
-        ("mutants", []) => {
-            let mut report = Report::default();
-            zephyr::mutants(&mut report);
-            report.close()
-        }
-        ("zephyr", []) => steps(|report| zephyr::steps(report, "")),
-        ("zephyr", ["--only", name]) if zephyr::has(name) => steps(|report| zephyr::steps(report, name)),
+        ("mutants", []) => steps(|report| zephyr::only(report, "mutants")),
+        ("zephyr", []) => steps(zephyr::steps),
+        ("zephyr", ["--long"]) => steps(zephyr::long),
+        ("zephyr", ["--only", name]) if zephyr::has(name) => steps(|report| zephyr::only(report, name)),
         ("catalogue", []) => single("catalogue", catalogue::check),
         ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
         ("docs", []) => single("docs", docs::write),

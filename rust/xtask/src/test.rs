@@ -61,11 +61,11 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
         report.step("powercut", powercut::check);
         report.step("mutations", powercut::mutations);
         header::steps(&mut report, true);
-        zephyr::steps(&mut report, "");
+        zephyr::steps(&mut report);
     }
     if extent == Extent::Long {
-        zephyr::mutants(&mut report);
-        zephyr::samples(&mut report);
+        nopanic::further(&mut report);
+        zephyr::long(&mut report);
     }
     report.close()
 }

@@ -87,28 +87,10 @@ const STEPS: &[Step] = &[
         run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX),
     },
     Step {
-        name: "T4 Cortex-M0+",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS),
-    },
-    Step {
-        name: "T4 Cortex-M33",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33),
-    },
-    Step {
         name: "T4 samples/ota",
         chip: Chip::Arm,
         tools: &[],
         run: |zephyr| zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg"),
-    },
-    Step {
-        name: "T4 samples/ota mps2",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| zephyr.build_with_mcuboot("ota-mps2", "samples/ota", "mps2/an385"),
     },
     Step {
         name: "T4 samples/nucleo",
@@ -139,43 +121,100 @@ const STEPS: &[Step] = &[
 type Last = fn(&mut Report, &str);
 
 /// Those that look for what they need themselves.
-const LAST: &[(&str, Last)] =
-    &[("T4 footprint skeleton", size::skeleton::step), ("T3 MCUboot in QEMU", qemu::step)];
+const LAST: &[(&str, Last)] = &[("T3 MCUboot in QEMU", qemu::step)];
 
-/// Runs what can be run, of the steps whose names contain `only`.
-pub(crate) fn steps(report: &mut Report, only: &str) {
+/// What takes long and seldom finds anything: other CPUs and boards, the other clients' application, ports that are broken on purpose.
+const LONG: &[Step] = &[
+    Step {
+        name: "T4 Cortex-M0+",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS),
+    },
+    Step {
+        name: "T4 Cortex-M33",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33),
+    },
+    Step {
+        name: "T4 samples nucleo_l4a6zg",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", SAMPLES),
+    },
+    Step {
+        name: "T4 samples nucleo_f767zi",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_f767zi/stm32f767xx", OTA),
+    },
+    Step {
+        name: "T4 samples nucleo_h563zi",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "nucleo_h563zi/stm32h563xx", OTA),
+    },
+    Step {
+        name: "T4 samples mps2/an385",
+        chip: Chip::Arm,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "mps2/an385", OTA),
+    },
+    Step {
+        name: "T4 samples qemu_x86",
+        chip: Chip::Ia32,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "qemu_x86/atom", OTA_ALONE),
+    },
+    Step { name: "T1 mutants", chip: Chip::Native, tools: &[], run: broken },
+];
+const LONG_LAST: &[(&str, Last)] = &[("T4 footprint skeleton", size::skeleton::step)];
+
+/// Runs what can be run of what is run each time.
+pub(crate) fn steps(report: &mut Report) {
+    run(report, STEPS, LAST, "");
+}
+
+/// The same of the rest.
+pub(crate) fn long(report: &mut Report) {
+    run(report, LONG, LONG_LAST, "");
+}
+
+/// The steps whose names contain `name`, of both.
+pub(crate) fn only(report: &mut Report, name: &str) {
+    run(report, STEPS, LAST, name);
+    run(report, LONG, LONG_LAST, name);
+}
+
+/// Whether there is such a step.
+pub(crate) fn has(name: &str) -> bool {
+    let steps = [STEPS, LONG].into_iter().flatten().map(|step| step.name);
+    let last = [LAST, LONG_LAST].into_iter().flatten().map(|(name, _)| *name);
+    steps.chain(last).any(|each| each.contains(name))
+}
+
+fn run(report: &mut Report, steps: &[Step], last: &[(&str, Last)], only: &str) {
     let base = match base() {
         Ok(base) => base,
         Err(why) => return report.skip("T1, T2, T3, T4", &why),
     };
-    for step in STEPS.iter().filter(|step| step.name.contains(only)) {
+    for step in steps.iter().filter(|step| step.name.contains(only)) {
         match Zephyr::new(&base, step.chip).and_then(|zephyr| present(step.tools).map(|()| zephyr)) {
             Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
             Err(missing) => report.skip(step.name, &missing),
         }
     }
-    for (name, step) in LAST.iter().filter(|(name, _)| name.contains(only)) {
+    for (name, step) in last.iter().filter(|(name, _)| name.contains(only)) {
         step(report, name);
     }
 }
 
-/// Whether there is a step whose name contains that.
-pub(crate) fn has(only: &str) -> bool {
-    let mut names = STEPS.iter().map(|step| step.name).chain(LAST.iter().map(|(name, _)| *name));
-    names.any(|name| name.contains(only))
-}
-
 /// Breaks each port on purpose; its suite must notice.
-pub(crate) fn mutants(report: &mut Report) {
-    let zephyr = base().and_then(|base| Zephyr::new(&base, Chip::Native));
-    match zephyr.and_then(|zephyr| present(&[]).map(|()| zephyr)) {
-        Ok(zephyr) => report.step("T1 mutants", || {
-            let mut command = zephyr.command("python3");
-            command.args(["tests/twister/mutants.py", &cargo_dir(), "--build-dir"]).arg(scratch("mutants"));
-            counted(output(&mut command), "mutants noticed")
-        }),
-        Err(missing) => report.skip("T1 mutants", &missing),
-    }
+fn broken(zephyr: &Zephyr) -> Outcome {
+    let mut command = zephyr.command("python3");
+    command.args(["tests/twister/mutants.py", &cargo_dir(), "--build-dir"]).arg(scratch("mutants"));
+    counted(output(&mut command), "mutants noticed")
 }
 
 /// A workspace and a compiler for Arm, or what is missing of them and of the tools.
@@ -421,24 +460,6 @@ fn updates(zephyr: &Zephyr) -> Outcome {
     let new = ("--new-firmware", scratch("new-native/zephyr/zephyr.exe"));
     let ran = script(name, &[server, ("--testkit", testkit), old, new, ("--ca", scratch("ca"))]);
     counted(ran, "scenarios")
-}
-
-/// Samples on every board that they are for, with MCUboot and without, as their `sample.yaml` has it.
-pub(crate) fn samples(report: &mut Report) {
-    let everywhere: [(&str, Chip, &[Scenario]); 5] = [
-        ("nucleo_l4a6zg/stm32l4a6xx", Chip::Arm, SAMPLES),
-        ("nucleo_f767zi/stm32f767xx", Chip::Arm, OTA),
-        ("nucleo_h563zi/stm32h563xx", Chip::Arm, OTA),
-        ("mps2/an385", Chip::Arm, OTA),
-        ("qemu_x86/atom", Chip::Ia32, OTA_ALONE),
-    ];
-    for (platform, chip, scenarios) in everywhere {
-        let name = format!("T4 samples {platform}");
-        match base().and_then(|base| Zephyr::new(&base, chip)) {
-            Ok(zephyr) => report.step(&name, || twister(&zephyr, platform, scenarios)),
-            Err(missing) => report.skip(&name, &missing),
-        }
-    }
 }
 
 /// What an update must leave of the default stacks: for the application's callbacks, and for what another compiler takes more.
