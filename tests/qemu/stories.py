@@ -77,9 +77,9 @@ def reset_before_confirm(device):
     reverts(device, "everted")
 
 
-def hangs(device):
-    """The new image hangs before it begins: the watchdog resets it, MCUboot reverts, the server hears of a failure."""
-    device.memory.set(trial=machine.HANGS)
+def reset_by_watchdog(device, trial):
+    """The new image feeds its watchdog no more."""
+    device.memory.set(trial=trial)
     device.offer(2)
     device.start()
     device.until_version(1)
@@ -87,6 +87,16 @@ def hangs(device):
     device.until_version(2)
     device.memory.set(watchdog_ms=machine.WATCHDOG_MS)
     reverts(device, "everted")
+
+
+def hangs(device):
+    """The new image hangs before it begins: the watchdog resets it, MCUboot reverts, the server hears of a failure."""
+    reset_by_watchdog(device, machine.HANGS)
+
+
+def does_not_start(device):
+    """The new image's client does not start: the watchdog resets it, MCUboot reverts, the server hears of a failure."""
+    reset_by_watchdog(device, machine.DOES_NOT_START)
 
 
 def faults(device):
@@ -94,18 +104,6 @@ def faults(device):
     device.memory.set(trial=machine.FAULTS)
     device.offer(2)
     device.start()
-    reverts(device, "everted")
-
-
-def does_not_start(device):
-    """The new image's client does not start: the image is reset, MCUboot reverts, the server hears of a failure."""
-    device.memory.set(trial=machine.DOES_NOT_START)
-    device.offer(2)
-    device.start()
-    device.until_version(1)
-    device.memory.set(watchdog_ms=HANG_MS)
-    device.until_version(2)
-    device.memory.set(watchdog_ms=machine.WATCHDOG_MS)
     reverts(device, "everted")
 
 
