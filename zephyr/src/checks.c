@@ -51,6 +51,11 @@ BUILD_ASSERT(CONFIG_NET_SOCKETS_CONNECT_TIMEOUT >= 5000 || IS_ENABLED(CONFIG_MEN
 #ifdef CONFIG_MBEDTLS_BUILTIN
 BUILD_ASSERT(IS_ENABLED(CONFIG_MBEDTLS_SERVER_NAME_INDICATION),
 	     "servers that share an address need the name: set CONFIG_MBEDTLS_SERVER_NAME_INDICATION=y");
+/* The premaster secret's room is that of legacy curves, of which there are none, or of RSA: union mbedtls_ssl_premaster_secret. */
+BUILD_ASSERT(!IS_ENABLED(CONFIG_MBEDTLS_PSA_P256M_DRIVER_ENABLED) || IS_ENABLED(CONFIG_MBEDTLS_ECP_C) ||
+		     IS_ENABLED(CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED),
+	     "no TLS handshake would succeed, for Mbed TLS 3.6 has no room for a secret of ECDHE by the P256-M driver alone: set "
+	     "CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED=y");
 BUILD_ASSERT(!IS_ENABLED(CONFIG_MENDER_MCU_TRUSTED_CLOCK) || IS_ENABLED(CONFIG_MBEDTLS_HAVE_TIME_DATE),
 	     "the dates of certificates would not be checked: set CONFIG_MBEDTLS_HAVE_TIME_DATE=y");
 BUILD_ASSERT(CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN >= CONFIG_MENDER_MCU_TLS_RECORD_MAX,
