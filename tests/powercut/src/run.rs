@@ -44,6 +44,7 @@ struct Job {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
+    Boots,
     Single,
     Double,
     Network,
@@ -65,13 +66,14 @@ fn jobs(amount: &Amount) -> (Vec<Job>, u64) {
         }
     }
     let mut jobs = Vec::new();
-    for part in [Part::Single, Part::Network, Part::Double, Part::Seeds] {
+    // Those that find something soon come first.
+    for part in [Part::Boots, Part::Single, Part::Network, Part::Double, Part::Seeds] {
         for (number, (story, mode, geometry)) in setups.iter().enumerate() {
             let first = *geometry == GEOMETRIES[0];
             let wanted = match part {
                 Part::Single | Part::Seeds => true,
                 Part::Double => first && (amount.long || story.short),
-                Part::Network => first && (amount.long || *mode == Mode::SwapUsingScratch),
+                Part::Boots | Part::Network => first && (amount.long || *mode == Mode::SwapUsingScratch),
             };
             if wanted {
                 let (number, geometry) = (number as u64, *geometry);
@@ -96,6 +98,7 @@ impl Job {
         sweep.fail_fast = amount.fail_fast;
         let first = self.geometry == GEOMETRIES[0];
         match self.part {
+            Part::Boots => sweep.boots(),
             Part::Single => sweep.single(amount.long || first),
             Part::Double => sweep.double(amount.long),
             // Primes, so that no position within a field is always left out.

@@ -365,8 +365,12 @@ impl Server {
             // What went wrong since the last word may have kept the device from hearing it, or from putting it on record. Nothing else
             // may make it say more.
             let more = deployment.ended_at.is_some_and(|then| deployment.on_record || self.faults == then);
-            let fails = refused && status == "failure";
-            if more && !(fails && !std::mem::replace(&mut deployment.failed_after_abort, true)) {
+            // The oracle knows whether that was all it could do.
+            let excused = more
+                && refused
+                && status == "failure"
+                && !std::mem::replace(&mut deployment.failed_after_abort, true);
+            if more && !excused {
                 self.complaints.push(format!("{status} after the last word, and nothing went wrong since"));
             }
             if last_word {

@@ -205,6 +205,11 @@ impl Sweep {
             self.run(&[fault]);
             self.tally.network += 1;
         }
+    }
+
+    /// Key and records that cannot be read or written, at every boot.
+    pub fn boots(&mut self) {
+        self.plain();
         for boot in 1..=4 {
             for fault in BootFault::at(boot) {
                 let struck = self.run(&[Fault::Boot(fault)]).boot_faults_hit > 0;
