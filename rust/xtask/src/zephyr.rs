@@ -83,7 +83,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "T4 configurations",
         chip: Chip::Arm,
-        tools: &[],
+        tools: &[MENDER_ARTIFACT],
         run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX),
     },
     Step {
