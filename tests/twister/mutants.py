@@ -18,7 +18,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_S = 120
 
-# Suite, the program it is in, and what is changed in which file of zephyr/src: a text that occurs once, and another one.
+# Suite, the program it is in, and what is changed in which file, from zephyr/src: a text that occurs once, and another one.
 MUTANTS = [
     ("boot", "port_boot.c", "*offset += prot_size;", ";"),
     ("boot", "port_boot.c", "tlv.len > end - offset", "false"),
@@ -103,6 +103,11 @@ MUTANTS = [
     ("tls", "port_clock.c", "now.tv_sec >= START_OF_2024", "true"),
     ("tls", "tls.c", "TLS_PEER_VERIFY_REQUIRED", "TLS_PEER_VERIFY_NONE"),
     ("tls", "tls.c", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host, strlen(host) + 1) != 0", "zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, NULL, 0) != 0"),
+    ("public", "tls.c", "TLS_PEER_VERIFY_REQUIRED", "TLS_PEER_VERIFY_NONE"),
+    ("public", "../Kconfig.tls", "imply MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED", ""),
+    ("public", "../Kconfig.tls", "imply MBEDTLS_ECP_DP_SECP384R1_ENABLED\n\timply PSA_WANT_ECC_SECP_R1_384", ""),
+    ("public", "../Kconfig.tls", "imply MBEDTLS_SHA384\n\timply PSA_WANT_ALG_SHA_384", ""),
+    ("public", "../Kconfig.tls", "imply PSA_WANT_ALG_RSA_PKCS1V15_SIGN", ""),
     ("api", "port_transport.c", 'return wait_for("a network");', "return -ENETDOWN;"),
     ("device", "port_crypto.c", "return PSA_ERROR_DOES_NOT_EXIST;", "return 0;"),
     ("device", "settings.c", "identity = values.identity;", ";"),
@@ -148,6 +153,7 @@ MUTANTS = [
 SUITES = {
     "port": ("boot", "bootinfo", "clock", "crypto", "hash", "log", "network", "settings", "slot", "store", "thread", "transport"),
     "net": ("api", "device", "peers", "tls", "update"),
+    "public": ("public",),
     "shell": ("mcumgr", "shell", "system"),
 }
 # Files of zephyr/src that no mutant breaks, and why.
