@@ -44,6 +44,16 @@ static void *poller(void *unused)
 	return NULL;
 }
 
+/* There was no deployment, so its log has no line. */
+static void no_line(void *user, int32_t level, uint64_t time_ms, const char *text)
+{
+	(void)user;
+	(void)level;
+	(void)time_ms;
+	printf("%s\n", text);
+	CHECK(false);
+}
+
 static void *caller(void *unused)
 {
 	(void)unused;
@@ -64,11 +74,17 @@ static void *caller(void *unused)
 		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED);
 		code = mender_client_authenticate_now();
 		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED);
+		code = mender_client_retry();
+		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED);
 		code = mender_client_abort();
 		CHECK(code == MENDER_E_NO_DEPLOYMENT || code == MENDER_E_NOT_INITIALISED);
 		code = mender_client_public_key(pem, sizeof(pem));
 		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED || code == MENDER_E_BUSY);
 		CHECK(code != 0 || strncmp(pem, "-----BEGIN PUBLIC KEY-----\n", 27) == 0);
+		code = mender_client_confirm();
+		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED || code == MENDER_E_BUSY);
+		code = mender_client_deployment_log(no_line, NULL);
+		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED || code == MENDER_E_BUSY);
 		code = mender_client_last_error();
 		CHECK(code == 0 || code == MENDER_E_NOT_INITIALISED || code == MENDER_E_NOT_ACTIVE);
 		code = mender_client_register_module(NULL);
