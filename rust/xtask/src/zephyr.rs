@@ -326,6 +326,8 @@ impl Zephyr {
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = clean(program);
         command.env("ZEPHYR_BASE", &self.base).env_remove("CROSS_COMPILE").envs(self.env.iter().cloned());
+        // Zephyr's files are the same in all of these builds; ccache, where it is, would take them for others by their folders.
+        command.env("CCACHE_BASEDIR", root()).env("CCACHE_NOHASHDIR", "1");
         command
     }
 
