@@ -108,6 +108,10 @@ class Reference:
         self.operations[moment] = [phase(memory, moment, number) for number in numbers]
         if moment == REVERT:
             self.magic = next(number for number in numbers if memory.operation(number)[1] == len(MAGIC))
+            last_page = (machine.SLOT1 + machine.SLOT_SIZE - machine.PAGE, machine.PAGE, "E", "B")
+            erases = (number for number in numbers[self.magic :] if memory.operation(number) == last_page)
+            self.trailer_erase = next(erases, None)
+
 
     def first_start(self, given, build, folder, port):
         """Version 1 from the factory, and the artifacts of the others on the server."""
@@ -289,7 +293,32 @@ def torn_magic_twice(reference):
         scratch = device.build.mode == "scratch"
         device.holds(*((1, 2) if scratch else (2, 1)))
         device.is_named("release-1" if scratch else "release-2_INCONSISTENT")
+        device.updates_next(1 if scratch else 2)
         end = "MCUboot reverts" if scratch else "MCUboot loses the revert, as is known, and the server hears that"
-        return f"The magic of a revert is torn, and the power fails again {SECOND_CUT_AFTER} operations later: {end}."
+        return f"The magic of a revert is torn, and the power fails again {SECOND_CUT_AFTER} operations later: {end}; the next update works."
+
+    return run
+
+
+def magic_survives(reference):
+    """Of a trailer that is erased when a revert begins, the magic is left: what docs/reliability.md says of it."""
+
+    def run(device):
+        memory = device.memory
+        memory.set(trial=machine.SELF_TEST_FAILS)
+        device.start(reboots=False).until_end("the restart of the new image")
+        memory.set(cut_at=memory.get("count") + reference.trailer_erase, tear=machine.BUT_MAGIC)
+        device.start().until_end("the power to fail in the erase")
+        expect(memory.flash()[: machine.SLOT1 + machine.SLOT_SIZE].endswith(MAGIC), "no magic was left")
+        memory.set(cut_at=0, was_cut=0, version=0)
+        device.start()
+        device.ends(2, "failure")
+        back = device.build.mode == "move"
+        version = 1 if back else 2
+        device.holds(version)
+        device.is_named("release-1" if back else "release-2_INCONSISTENT")
+        device.updates_next(version)
+        end = "MCUboot puts the old image on trial, and it stays" if back else "MCUboot loses the revert, and the server hears that"
+        return f"Of the trailer that asks for a revert the magic alone is not erased: {end}; the next update works."
 
     return run

@@ -23,6 +23,8 @@ FIELDS = (
     "count cut_at tear was_cut refused slow_us port trial watchdog_ms commit_deadline_ms fill starts version".split()
 )
 TEARS = ("nothing", "half", "all")
+# Of an erase alone.
+BUT_MAGIC = 3
 ENTRY = struct.Struct("<IIcc6x")
 # app/src/main.c
 GOOD, SELF_TEST_FAILS, HANGS, FAULTS, DOES_NOT_START = range(5)

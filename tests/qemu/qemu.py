@@ -120,6 +120,8 @@ def submit_all(given, pool, build, reference):
     if build.mode == "overwrite":
         return
     yield from submit(f"torn_magic_twice-{build.mode}", cuts.ARMED, cuts.torn_magic_twice(reference))
+    if build.mode != "scratch":
+        yield from submit(f"magic_survives-{build.mode}", cuts.ARMED, cuts.magic_survives(reference))
     for number in range((cuts.MANY if given.long else cuts.FEW)["two cuts"]):
         pair = cuts.Pairs(reference, build.mode, number, given.seed)
         yield from submit(pair.name, pair.cut.moment, pair.story)

@@ -383,6 +383,11 @@ impl<'b, P: Platform> Client<'b, P> {
             {
                 cx.event(Event::OldRuns, 0, 0, cause.name());
             }
+            if !running.new && !running.confirmed && hash.is_ok() && c.phase != Phase::Download {
+                // It was confirmed, or nothing would have been downloaded. A power cut can make MCUboot forget that
+                // (docs/reliability.md), and the next restart would bring back what did not prove itself.
+                let _confirmed = act::confirm(cx);
+            }
             running.refused = !running.new && cx.ports.swap_state() == SwapState::Refused;
             if running.new && c.phase == Phase::VerifyReboot {
                 cx.event(Event::OnTrial, 0, 0, c.provides.incoming_name());

@@ -208,7 +208,7 @@ impl Flash {
         result
     }
 
-    /// Does `work` with the last bytes of an erased page, so many, left as they were where the erase is torn at a byte: for what MCUboot
+    /// Does `work` with the last bytes of each page, so many, left as they were where an erase is torn at a byte: for what MCUboot
     /// takes for granted.
     pub(crate) fn never_parting<T>(&mut self, kept: u32, work: impl FnOnce(&mut Self) -> T) -> T {
         let before = std::mem::replace(&mut self.kept, kept);

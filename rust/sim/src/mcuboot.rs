@@ -237,18 +237,30 @@ fn swap_slots(flash: &mut Flash, swap: SwapType, size: u32) -> Result<(), FlashE
 }
 
 fn boot_by_pages(flash: &mut Flash, mode: Mode) -> Result<Done, FlashError> {
-    if let Some((swap, size)) = pages::interrupted(flash) {
+    let interrupted = pages::interrupted(flash);
+    if let Some((swap, size)) = interrupted
+        && trailer::last_status(flash).is_some()
+    {
         pages::run(flash, mode, swap, size)?;
         return Ok(Done::Resumed(swap));
     }
-    let swap = swap_type_in(flash, mode);
+    // Before its first step is noted, a swap is judged once more.
+    let swap = interrupted.map_or_else(|| swap_type_in(flash, mode), |(swap, _)| swap);
     if swap == SwapType::None {
         return Ok(Done::Nothing);
     }
     let Ok(new) = candidate(flash, mode, swap) else {
         spoil_at(flash, upload_offset(flash.layout(), mode))?;
+        if interrupted.is_some() && Trailer::of(flash, Area::Slot0).image_ok == Flag::Unset {
+            // Else it would be asked for again at the next start.
+            trailer::write_image_ok(flash, Area::Slot0)?;
+        }
         return Ok(Done::Refused);
     };
+    if let Some((swap, size)) = interrupted {
+        pages::run(flash, mode, swap, size)?;
+        return Ok(Done::Resumed(swap));
+    }
     let old_size = check(flash, Area::Slot0).map_or(0, |old| old.size);
     pages::run(flash, mode, swap, u32::try_from(new.size.max(old_size)).unwrap_or(u32::MAX))?;
     Ok(Done::Upgraded(swap))

@@ -68,7 +68,9 @@ fn begin(flash: &mut Flash, mode: Mode, swap: SwapType, size: u32, resumed: bool
         trailer::write_swap_size(flash, Area::Slot0, size)?;
         trailer::write_magic(flash, Area::Slot0)?;
     }
-    trailer::erase(flash, Area::Slot1)
+    // With an offset, a magic that outlived the flags before it would ask for an upgrade, to the image that runs already.
+    let kept = if mode == Mode::SwapUsingOffset { trailer::fields_size(flash.layout()) } else { 0 };
+    flash.never_parting(kept, |flash| trailer::erase(flash, Area::Slot1))
 }
 
 /// The last page first, the old image moves up by a page; then, the first page first, the two are exchanged. `count` moves are noted

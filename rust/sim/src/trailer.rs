@@ -223,16 +223,19 @@ pub(crate) fn last_status(flash: &Flash) -> Option<u32> {
     (0..entries).rev().find(|entry| view[(at + entry * granule) as usize] != ERASED)
 }
 
-/// Erases the pages that hold the trailer of a slot, the first page first: the magic goes last.
+/// Length of what follows the status: swap size, flags, magic.
+pub(crate) fn fields_size(layout: &Layout) -> u32 {
+    size(layout) - status_size(layout)
+}
+
+/// Erases the pages that hold the trailer of a slot, the last page first, or all of the scratch area, the first page first.
 pub(crate) fn erase(flash: &mut Flash, area: Area) -> Result<(), FlashError> {
     let (size, page) = (flash.layout().size_of(area), flash.layout().page_size);
-    let trailer = if area == Area::Scratch { size } else { flash.layout().trailer_pages_size() };
-    let fields = self::size(flash.layout()) - status_size(flash.layout());
-    // A magic that outlived the flags before it would ask for another swap than they did (docs/reliability.md).
-    (size - trailer..size).step_by(page as usize).try_for_each(|offset| {
-        let last = offset + page == size;
-        flash.never_parting(if last { fields } else { 0 }, |flash| flash.erase(area, offset))
-    })
+    if area == Area::Scratch {
+        return (0..size).step_by(page as usize).try_for_each(|offset| flash.erase(area, offset));
+    }
+    let trailer = flash.layout().trailer_pages_size();
+    (size - trailer..size).step_by(page as usize).rev().try_for_each(|offset| flash.erase(area, offset))
 }
 
 #[cfg(test)]

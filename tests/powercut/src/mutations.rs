@@ -33,7 +33,7 @@ const fn mutation(name: &'static str, file: &'static str, old: &'static str, new
 }
 
 /// All of them.
-pub const MUTATIONS: [Mutation; 28] = [
+pub const MUTATIONS: [Mutation; 29] = [
     mutation(
         "swap armed before the last hash check",
         "rust/artifact/src/reader.rs",
@@ -177,6 +177,12 @@ pub const MUTATIONS: [Mutation; 28] = [
         ACT,
         "    cx.ports.self_test().map_err(|errno| cx.port_failed(Error::SelfTest, errno))",
         "    let _failed = cx.ports.self_test();\n    Ok(Progress::Done)",
+    ),
+    mutation(
+        "an old image that MCUboot put on trial is not confirmed",
+        "rust/client/src/client.rs",
+        "hash.is_ok() && c.phase != Phase::Download",
+        "hash.is_ok() && c.phase == Phase::Download",
     ),
     mutation(
         "an image is confirmed without its server",

@@ -17,6 +17,8 @@ enum cut_tear {
 	CUT_NOTHING,
 	CUT_HALF,
 	CUT_ALL,
+	/* Of an erase, all but the last bytes of the page, which are the magic of a trailer. */
+	CUT_BUT_MAGIC,
 };
 
 struct cut_control {

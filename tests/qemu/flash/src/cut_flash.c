@@ -15,6 +15,8 @@
 #define PAGE    DT_PROP(CHIP, erase_block_size)
 #define GRANULE DT_PROP(CHIP, write_block_size)
 #define ERASED  0xff
+/* Of MCUboot's trailers (docs/design.md of MCUboot, Image trailer). */
+#define MAGIC_LEN 16
 
 static uint8_t *const bytes = (uint8_t *)DT_REG_ADDR(DT_INST_PHANDLE(0, memory_region));
 
@@ -46,10 +48,19 @@ static size_t begin(uint8_t kind, off_t offset, size_t len, bool *fails)
 		k_busy_wait(CUT_CONTROL->slow_us);
 	}
 	*fails = number == CUT_CONTROL->cut_at;
-	if (!*fails || CUT_CONTROL->tear == CUT_ALL) {
+	if (!*fails) {
 		return len;
 	}
-	return CUT_CONTROL->tear == CUT_HALF ? ROUND_DOWN(len / 2, GRANULE) : 0;
+	switch (CUT_CONTROL->tear) {
+	case CUT_ALL:
+		return len;
+	case CUT_HALF:
+		return ROUND_DOWN(len / 2, GRANULE);
+	case CUT_BUT_MAGIC:
+		return len - MIN(len, MAGIC_LEN);
+	default:
+		return 0;
+	}
 }
 
 static bool in_chip(off_t offset, size_t len)
