@@ -41,6 +41,9 @@ const SUITES: &[Scenario] = &[
     Scenario::runs("tests/twister/shell", "mender_mcu.shell", 19),
 ];
 
+/// The same, of what is seldom used.
+const ZMS: &[Scenario] = &[Scenario::runs("tests/twister/zms", "mender_mcu.zms", 6)];
+
 /// Configurations that are only built, with warnings as errors.
 const MATRIX: &[Scenario] = &[
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.smallest"),
@@ -168,6 +171,12 @@ const LONG: &[Step] = &[
         chip: Chip::Ia32,
         tools: &[],
         run: |zephyr| twister(zephyr, "qemu_x86/atom", OTA_ALONE),
+    },
+    Step {
+        name: "T1 records in ZMS",
+        chip: Chip::Native,
+        tools: &[],
+        run: |zephyr| twister(zephyr, "native_sim/native/64", ZMS),
     },
     Step { name: "T3 stack, public CAs", chip: Chip::Arm, tools: &[QEMU, OPENSSL], run: stack_public },
     Step { name: "T1 mutants", chip: Chip::Native, tools: &[], run: broken },

@@ -78,7 +78,7 @@ void flash_power_on(void)
 	flash_fail_erase(0);
 }
 
-void flash_fill(uint8_t partition, uint8_t byte)
+void flash_set_all(uint8_t partition, uint8_t byte)
 {
 	static uint8_t page[PAGE];
 	const struct flash_area *area;
@@ -181,5 +181,5 @@ void flash_revert(void)
 void flash_overwrite(void)
 {
 	exchange();
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 }

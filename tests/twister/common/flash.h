@@ -22,7 +22,7 @@ void flash_power_on(void);
 void flash_fail_erase(uint32_t nth);
 
 /** Fills a partition with a byte; 0xff erases it. */
-void flash_fill(uint8_t partition, uint8_t byte);
+void flash_set_all(uint8_t partition, uint8_t byte);
 
 /** Writes into a partition. */
 void flash_put(uint8_t partition, uint32_t offset, const void *data, uint32_t len);

@@ -82,7 +82,7 @@ static void mount_empty_storage(void)
 
 	zassert_ok(settings_subsys_init());
 	zassert_ok(settings_storage_get((void **)&fs));
-	flash_fill(FIXED_PARTITION_ID(storage_partition), 0xff);
+	flash_set_all(FIXED_PARTITION_ID(storage_partition), 0xff);
 	zassert_ok(nvs_mount(fs));
 }
 

@@ -82,8 +82,8 @@ static void before(void *fixture)
 {
 	flash_power_on();
 	fixtures_before(fixture);
-	flash_fill(SLOT0, 0xff);
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT0, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	flash_put_image(SLOT0, OLD_HASH);
 	memset(&app, 0, sizeof(app));
 	server_start(url, sizeof(url));

@@ -13,8 +13,8 @@ static void before(void *fixture)
 {
 	ARG_UNUSED(fixture);
 	flash_power_on();
-	flash_fill(SLOT0, 0xff);
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT0, 0xff);
+	flash_set_all(SLOT1, 0xff);
 }
 
 /* Header and hash TLV of an image of 64 bytes, with protected TLVs of `prot` bytes before. */
@@ -72,7 +72,7 @@ ZTEST(boot, test_a_tlv_area_that_ends_too_soon_has_no_hash)
 
 	put_image(SLOT0, 0, 40, 7);
 	zassert_equal(mender_port_boot_running_hash(hash), -EBADMSG);
-	flash_fill(SLOT0, 0xff);
+	flash_set_all(SLOT0, 0xff);
 	put_image(SLOT0, 0, 12, 7);
 	zassert_equal(mender_port_boot_running_hash(hash), -ENODATA);
 }
@@ -116,7 +116,7 @@ ZTEST(boot, test_a_torn_magic_number_that_cannot_be_erased_is_an_error)
 ZTEST(boot, test_success_is_said_only_of_an_armed_swap)
 {
 	for (uint32_t nth = 1; nth <= 4; nth++) {
-		flash_fill(SLOT1, 0xff);
+		flash_set_all(SLOT1, 0xff);
 		flash_cut_write(nth, 8);
 		const int32_t rc = mender_port_boot_request_swap();
 
@@ -129,7 +129,7 @@ ZTEST(boot, test_refused_is_told_from_reverted_by_the_header)
 {
 	put_image(SLOT1, 0, 48, 7);
 	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_WHOLE);
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_REFUSED);
 	zassert_equal(mender_port_boot_can_revert(), 1);
 }

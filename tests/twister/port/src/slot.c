@@ -17,8 +17,8 @@ static void before(void *fixture)
 {
 	ARG_UNUSED(fixture);
 	flash_power_on();
-	flash_fill(SLOT0, 0xff);
-	flash_fill(SLOT1, 0x55);
+	flash_set_all(SLOT0, 0xff);
+	flash_set_all(SLOT1, 0x55);
 }
 
 static int32_t write_some(uint32_t offset, uint32_t most)
@@ -49,7 +49,7 @@ ZTEST(slot, test_a_call_erases_one_page_and_programs_one_block_at_most)
 	ARRAY_FOR_EACH(chunks, i) {
 		uint32_t offset = 0;
 
-		flash_fill(SLOT1, 0x55);
+		flash_set_all(SLOT1, 0x55);
 		zassert_ok(mender_port_slot_begin(SIZE));
 		while (offset < SIZE) {
 			const uint32_t erases = flash_erases();
@@ -141,7 +141,7 @@ ZTEST(slot, test_an_erase_that_erases_nothing_is_an_error_though_the_driver_says
 
 ZTEST(slot, test_invalidating_goes_on_where_an_erase_has_failed)
 {
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	flash_put_image(SLOT1, 1);
 	zassert_ok(mender_port_boot_request_swap());
 	flash_fail_erase(1);
@@ -240,7 +240,7 @@ ZTEST(slot, test_invalidating_takes_one_page_per_call_and_disarms_first)
 	uint32_t calls = 0;
 	int32_t rc;
 
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	flash_put_image(SLOT1, 1);
 	zassert_equal(mender_port_boot_swap_state(), MENDER_SWAP_WHOLE);
 	zassert_ok(mender_port_boot_request_swap());

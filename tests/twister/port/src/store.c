@@ -3,35 +3,46 @@
 
 #include <mender_port.h>
 #include <string.h>
-#include <zephyr/fs/nvs.h>
 #include <zephyr/settings/settings.h>
 #include <zephyr/ztest.h>
+
+#ifdef CONFIG_SETTINGS_ZMS
+#include <zephyr/fs/zms.h>
+
+typedef struct zms_fs store_t;
+#define MOUNT zms_mount
+#else
+#include <zephyr/fs/nvs.h>
+
+typedef struct nvs_fs store_t;
+#define MOUNT nvs_mount
+#endif
 
 #define LEN 600
 
 static uint8_t record[LEN];
 static uint8_t found[2048];
 
-/* What a restart does to the settings' NVS. */
+/* What a restart does to what the settings are in. */
 static void restart(void)
 {
-	struct nvs_fs *fs;
+	store_t *fs;
 
 	flash_power_on();
 	zassert_ok(settings_subsys_init());
 	zassert_ok(settings_storage_get((void **)&fs));
-	zassert_ok(nvs_mount(fs));
+	zassert_ok(MOUNT(fs));
 }
 
 static void before(void *fixture)
 {
-	struct nvs_fs *fs;
+	store_t *fs;
 
 	ARG_UNUSED(fixture);
 	flash_power_on();
 	zassert_ok(settings_subsys_init());
 	zassert_ok(settings_storage_get((void **)&fs));
-	flash_fill(FIXED_PARTITION_ID(storage_partition), 0xff);
+	flash_set_all(FIXED_PARTITION_ID(storage_partition), 0xff);
 	restart();
 }
 

@@ -44,7 +44,7 @@ ZTEST(mcumgr, test_an_image_that_waits_for_its_restart_is_left_alone)
 {
 	int32_t rc;
 
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	zassert_equal(happens(MGMT_EVT_OP_IMG_MGMT_DFU_CHUNK, &rc), MGMT_CB_OK);
 	flash_put_image(SLOT1, 1);
 	zassert_equal(happens(MGMT_EVT_OP_IMG_MGMT_DFU_PENDING, &rc), MGMT_CB_OK);
@@ -58,7 +58,7 @@ ZTEST(mcumgr, test_an_image_that_waits_for_its_restart_is_left_alone)
 	zassert_equal(happens(MGMT_EVT_OP_IMG_MGMT_DFU_STOPPED, &rc), MGMT_CB_OK);
 	zassert_equal(mender_port_slot_begin(4096), -EBUSY);
 	/* MCUmgr says nothing of an image that it has erased. */
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	zassert_ok(mender_port_slot_begin(4096));
 }
 
@@ -66,7 +66,7 @@ ZTEST(mcumgr, test_an_image_that_another_upload_has_gone_over_waits_no_more)
 {
 	int32_t rc;
 
-	flash_fill(SLOT1, 0xff);
+	flash_set_all(SLOT1, 0xff);
 	flash_put_image(SLOT1, 1);
 	zassert_equal(happens(MGMT_EVT_OP_IMG_MGMT_DFU_PENDING, &rc), MGMT_CB_OK);
 	zassert_equal(happens(MGMT_EVT_OP_IMG_MGMT_DFU_CHUNK, &rc), MGMT_CB_OK);
