@@ -115,8 +115,8 @@ The workspace is that of ZEPHYR_BASE, else the west workspace this repository is
 (`west zephyr-export`). The compiler is that of ZEPHYR_TOOLCHAIN_VARIANT or of the Zephyr SDK, else the distribution's: gcc,
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
 
-  --long        what takes long and seldom finds anything: other CPUs, the samples on all their boards, the application that the other
-                clients were measured in, and `cargo xtask mutants`
+  --long        what takes long and seldom finds anything: other CPUs, the samples on all their boards, records in ZMS, the stack that
+                chains of public CAs take, the application that the other clients were measured in, and `cargo xtask mutants`
   --only NAME   the steps whose names contain NAME, such as T4 or stack, also of the long ones
 ";
 
