@@ -177,6 +177,7 @@ impl Link {
             if let Some((_, status)) = refused.into_iter().find(|(refusal, _)| self.strikes(|f| f == refusal))
             {
                 let reply = self.server.refuse(status);
+                self.arrives_at_last();
                 self.stream(channel)?.outbox.push_back((now_ms, reply));
                 continue;
             }
@@ -198,10 +199,11 @@ impl Link {
                 self.stream(channel)?.broken = true;
                 return Ok(());
             }
-            let reply = self.server.answer(host, &request);
-            if let Some((host, request)) = self.overtaken.take() {
-                self.unheard(host, &request);
+            if self.overtaken.as_ref().is_some_and(|(_, other)| *other != request) {
+                self.arrives_at_last();
             }
+            let reply = self.server.answer(host, &request);
+            self.arrives_at_last();
             // It strikes once the request has arrived, as all does that keeps the device from its reply.
             if jumps {
                 self.strikes(|fault| *fault == NetFault::Jump(number));
@@ -215,6 +217,13 @@ impl Link {
             } else {
                 stream.outbox.push_back((now_ms + if late { LATE_MS } else { 0 }, reply));
             }
+        }
+    }
+
+    /// What was overtaken by the same request, made once more; by another one nothing is.
+    fn arrives_at_last(&mut self) {
+        if let Some((host, request)) = self.overtaken.take() {
+            self.unheard(host, &request);
         }
     }
 

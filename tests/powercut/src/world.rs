@@ -80,6 +80,8 @@ pub struct World {
     told_at: Vec<Option<u32>>,
     /// A fault that may make a good update fail is among the planned ones.
     excuses: bool,
+    /// A clock jumps: it may be too late to wait for a reply.
+    jumps: bool,
     /// Boots from the plan on at which the key or the records cannot be read for a while.
     sick: Vec<BootFault>,
     planned_at_boot: u32,
@@ -157,6 +159,7 @@ impl World {
             boots: 0,
             told_at: Vec::new(),
             excuses: false,
+            jumps: false,
             sick: Vec::new(),
             planned_at_boot: 0,
             boot_faults_hit: 0,
@@ -195,6 +198,7 @@ impl World {
             boots: self.boots,
             told_at: self.told_at.clone(),
             excuses: self.excuses,
+            jumps: self.jumps,
             sick: self.sick.clone(),
             planned_at_boot: self.planned_at_boot,
             boot_faults_hit: self.boot_faults_hit,
@@ -213,7 +217,7 @@ impl World {
             match fault {
                 Fault::Power(cut) => self.cuts.push_back(*cut),
                 Fault::Net(fault) => {
-                    self.excuses |= matches!(fault, NetFault::Jump(_));
+                    self.jumps |= matches!(fault, NetFault::Jump(_));
                     link.faults.push(*fault);
                 }
                 Fault::Boot(fault) => {
@@ -223,6 +227,9 @@ impl World {
                 }
             }
         }
+        // A link that is refused once is asked for again.
+        let forbids = link.faults.iter().filter(|fault| matches!(fault, NetFault::Forbid(_))).count();
+        self.excuses |= self.jumps || forbids > 1;
         if self.step == 0 && self.ends.is_empty() && self.cuts_hit == 0 {
             link.faults.extend(self.setup.story.faults.iter().filter(|_| self.deployment.is_none()));
         }
@@ -284,8 +291,8 @@ impl World {
         let (link, shelf) = (self.link.borrow(), self.shelf.borrow());
         let Faults { hits, cuts, excused } = faults;
         let unwritable = self.sick.iter().any(|fault| matches!(fault, BootFault::Writes(_)));
-        let seen =
-            oracle::Seen { flash, server: &link.server, shelf: &shelf, hits, cuts, excused, unwritable };
+        let (server, jumps) = (&link.server, self.jumps);
+        let seen = oracle::Seen { flash, server, shelf: &shelf, hits, cuts, excused, jumps, unwritable };
         self.truth.judge(&self.setup, self.step, number, &seen)
     }
 
