@@ -70,3 +70,26 @@ fn a_trailer_that_is_half_erased_when_a_revert_begins_does_not_bring_the_bad_ima
 fn two_broken_replies_break_in_the_order_in_which_they_come() {
     replays("resume/scratch/1024x8:1:y13398", 2);
 }
+
+#[test]
+fn an_artifact_whose_link_is_refused_twice_may_fail() {
+    replays("resume/move/2048x8:1:c11:o8:c7:~97335", 3);
+    replays("empty/offset/8192x32:1:d8:c7:c9:b4:~13174", 3);
+}
+
+#[test]
+fn an_abort_is_not_heard_where_the_deadline_ends_the_wait_for_it() {
+    replays("abort-probe/scratch/4096x16:1:f61n:j11:j5:u5:~21594", 3);
+}
+
+#[test]
+fn a_report_that_was_overtaken_does_not_come_after_the_end() {
+    replays("module-fails/overwrite/1024x1:1:u10:o9:y8604:b1:~47023", 4);
+    replays("defers/overwrite/8192x32:1:f14l:j16:o17:~11847", 3);
+}
+
+#[test]
+fn an_old_image_on_trial_is_confirmed_once_its_record_can_be_read() {
+    let story = replays("abort-probe/move/4096x16:1:f91l:r1n:f32l:f52a:c7:a4:~73075", 3);
+    assert!(story.contains("image confirmed"), "{story}");
+}
