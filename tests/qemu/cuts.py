@@ -112,7 +112,6 @@ class Reference:
             erases = (number for number in numbers[self.magic :] if memory.operation(number) == last_page)
             self.trailer_erase = next(erases, None)
 
-
     def first_start(self, given, build, folder, port):
         """Version 1 from the factory, and the artifacts of the others on the server."""
         device = Device(given, build, folder / f"{build.mode}-first-start", port)
@@ -295,7 +294,8 @@ def torn_magic_twice(reference):
         device.is_named("release-1" if scratch else "release-2_INCONSISTENT")
         device.updates_next(1 if scratch else 2)
         end = "MCUboot reverts" if scratch else "MCUboot loses the revert, as is known, and the server hears that"
-        return f"The magic of a revert is torn, and the power fails again {SECOND_CUT_AFTER} operations later: {end}; the next update works."
+        again = f"the power fails again {SECOND_CUT_AFTER} operations later"
+        return f"The magic of a revert is torn, and {again}: {end}; the next update works."
 
     return run
 
@@ -318,7 +318,8 @@ def magic_survives(reference):
         device.holds(version)
         device.is_named("release-1" if back else "release-2_INCONSISTENT")
         device.updates_next(version)
-        end = "MCUboot puts the old image on trial, and it stays" if back else "MCUboot loses the revert, and the server hears that"
+        lost = "MCUboot loses the revert, as is known, and the server hears that"
+        end = "MCUboot puts the old image on trial, and it stays" if back else lost
         return f"Of the trailer that asks for a revert the magic alone is not erased: {end}; the next update works."
 
     return run
