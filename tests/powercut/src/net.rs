@@ -37,6 +37,10 @@ pub struct Link {
     pub pieces: Option<Random>,
     clock: Clock,
     down_until_ms: u64,
+    /// A clock has jumped: the device may be too late to wait for what is on its way.
+    jumped: bool,
+    /// Requests that were answered 403.
+    pub forbidden: u32,
     /// A request that is still on its way, and the host it was sent to.
     overtaken: Option<(&'static str, Vec<u8>)>,
     streams: [Option<Stream>; 3],
@@ -65,6 +69,8 @@ impl Link {
             pieces: None,
             clock,
             down_until_ms: 0,
+            jumped: false,
+            forbidden: 0,
             overtaken: None,
             streams: [const { None }; 3],
         }
@@ -78,6 +84,8 @@ impl Link {
             faults: self.faults.clone(),
             pieces: self.pieces.clone(),
             down_until_ms: self.down_until_ms,
+            jumped: self.jumped,
+            forbidden: self.forbidden,
             overtaken: self.overtaken.clone(),
             hits: self.hits,
             sent: self.sent,
@@ -176,6 +184,7 @@ impl Link {
             ];
             if let Some((_, status)) = refused.into_iter().find(|(refusal, _)| self.strikes(|f| f == refusal))
             {
+                self.forbidden += u32::from(status == 403);
                 let reply = self.server.refuse(status);
                 self.arrives_at_last();
                 self.stream(channel)?.outbox.push_back((now_ms, reply));
@@ -199,7 +208,8 @@ impl Link {
                 self.stream(channel)?.broken = true;
                 return Ok(());
             }
-            if self.overtaken.as_ref().is_some_and(|(_, other)| *other != request) {
+            // A device that has stopped to wait for a reply goes on with another request, which is no quicker.
+            if self.jumped && self.overtaken.as_ref().is_some_and(|(_, other)| *other != request) {
                 self.arrives_at_last();
             }
             let reply = self.server.answer(host, &request);
@@ -207,6 +217,7 @@ impl Link {
             // It strikes once the request has arrived, as all does that keeps the device from its reply.
             if jumps {
                 self.strikes(|fault| *fault == NetFault::Jump(number));
+                self.jumped = true;
                 self.clock.jump(3_600_000);
             }
             let lost = self.strikes(|fault| *fault == NetFault::LoseReply(number));
@@ -220,11 +231,18 @@ impl Link {
         }
     }
 
-    /// What was overtaken by the same request, made once more; by another one nothing is.
+    /// What was overtaken.
     fn arrives_at_last(&mut self) {
         if let Some((host, request)) = self.overtaken.take() {
             self.unheard(host, &request);
         }
+    }
+
+    /// What the device has not read of a reply by then it will not hear.
+    fn close(&mut self, channel: Channel) {
+        let closed = self.streams[channel as usize].take();
+        let unread = closed.is_some_and(|stream| !stream.outbox.is_empty());
+        self.server.faults += u32::from(self.jumped && unread);
     }
 
     /// A request of which nobody hears the reply.
@@ -305,6 +323,6 @@ impl Transport for Net {
     }
 
     fn close(&mut self, channel: Channel) {
-        self.0.borrow_mut().streams[channel as usize] = None;
+        self.0.borrow_mut().close(channel);
     }
 }

@@ -42,8 +42,6 @@ pub struct Seen<'a> {
     pub cuts: u32,
     /// Something went wrong that may make a good update fail.
     pub excused: bool,
-    /// A clock may have ended the wait for a reply that came.
-    pub jumps: bool,
     /// Records could not be written for a while: a module is not restarted into its old files without a record of that.
     pub unwritable: bool,
 }
@@ -85,9 +83,10 @@ pub fn watch(setup: &Setup, truth: &Truth, flash: &Flash) -> Result<bool, Violat
         && primary.copy_done == Flag::Set
         && primary.image_ok == Flag::Unset
         && setup.mode != Mode::OverwriteOnly;
-    let old = setup.images[truth.image].as_ref();
-    // The old one may be on trial itself: until the client has confirmed it, it would be the new one that comes back.
-    if trial && !holds(flash, Area::Slot0, 0, old) && !holds(flash, Area::Slot1, 0, old) {
+    let [old, new] = [truth.image, truth.trial].map(|number| setup.images[number].as_ref());
+    // The old one may be on trial itself, until the client has confirmed it: then the new one would come back, and must be whole, too.
+    let turned = holds(flash, Area::Slot0, 0, old) && holds(flash, Area::Slot1, 0, new);
+    if trial && !turned && !holds(flash, Area::Slot1, 0, old) {
         return wrong("the image to fall back to is damaged during the trial".to_owned());
     }
     Ok(armed)
@@ -182,7 +181,7 @@ impl Truth {
         }
         let heard_in_time = deployment.first_refused.as_ref().is_some_and(|report| report != "success");
         self.settle(setup, release, end, heard_in_time, seen)?;
-        if deployment.failed_after_abort && !self.inconsistent && !seen.jumps {
+        if deployment.failed_after_abort && !self.inconsistent {
             return wrong("failure after an abort that was heard".to_owned());
         }
         Ok(end)

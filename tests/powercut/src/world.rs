@@ -80,8 +80,6 @@ pub struct World {
     told_at: Vec<Option<u32>>,
     /// A fault that may make a good update fail is among the planned ones.
     excuses: bool,
-    /// A clock jumps: it may be too late to wait for a reply.
-    jumps: bool,
     /// Boots from the plan on at which the key or the records cannot be read for a while.
     sick: Vec<BootFault>,
     planned_at_boot: u32,
@@ -159,7 +157,6 @@ impl World {
             boots: 0,
             told_at: Vec::new(),
             excuses: false,
-            jumps: false,
             sick: Vec::new(),
             planned_at_boot: 0,
             boot_faults_hit: 0,
@@ -198,7 +195,6 @@ impl World {
             boots: self.boots,
             told_at: self.told_at.clone(),
             excuses: self.excuses,
-            jumps: self.jumps,
             sick: self.sick.clone(),
             planned_at_boot: self.planned_at_boot,
             boot_faults_hit: self.boot_faults_hit,
@@ -217,7 +213,7 @@ impl World {
             match fault {
                 Fault::Power(cut) => self.cuts.push_back(*cut),
                 Fault::Net(fault) => {
-                    self.jumps |= matches!(fault, NetFault::Jump(_));
+                    self.excuses |= matches!(fault, NetFault::Jump(_));
                     link.faults.push(*fault);
                 }
                 Fault::Boot(fault) => {
@@ -227,9 +223,6 @@ impl World {
                 }
             }
         }
-        // A link that is refused once is asked for again.
-        let forbids = link.faults.iter().filter(|fault| matches!(fault, NetFault::Forbid(_))).count();
-        self.excuses |= self.jumps || forbids > 1;
         if self.step == 0 && self.ends.is_empty() && self.cuts_hit == 0 {
             link.faults.extend(self.setup.story.faults.iter().filter(|_| self.deployment.is_none()));
         }
@@ -265,7 +258,8 @@ impl World {
             self.deployment = Some(number);
             self.truth.begin(self.step + 1);
             self.drive()?;
-            let excused = self.cuts_hit > 0 || self.excuses;
+            // A link that is refused once is asked for again.
+            let excused = self.cuts_hit > 0 || self.excuses || self.link.borrow().forbidden > 1;
             let end = self.judge(number, Faults { hits: self.struck(), cuts: self.cuts_hit, excused })?;
             self.ends.push(end);
             (self.step, self.deployment) = (self.step + 1, None);
@@ -291,8 +285,8 @@ impl World {
         let (link, shelf) = (self.link.borrow(), self.shelf.borrow());
         let Faults { hits, cuts, excused } = faults;
         let unwritable = self.sick.iter().any(|fault| matches!(fault, BootFault::Writes(_)));
-        let (server, jumps) = (&link.server, self.jumps);
-        let seen = oracle::Seen { flash, server, shelf: &shelf, hits, cuts, excused, jumps, unwritable };
+        let seen =
+            oracle::Seen { flash, server: &link.server, shelf: &shelf, hits, cuts, excused, unwritable };
         self.truth.judge(&self.setup, self.step, number, &seen)
     }
 
