@@ -5,7 +5,7 @@ import collections
 import random
 
 import machine
-from device import Device
+from device import Device, Disturbed
 from machine import TEARS
 from updates import MAGIC, Failed, expect
 
@@ -55,7 +55,7 @@ SECOND_CUT_AFTER = 3
 Cut = collections.namedtuple("Cut", "moment number tear phase")
 
 
-class Missed(Failed):
+class Missed(Disturbed):
     """The power failed in another phase than it was to: a run has now and then one operation more or less than another."""
 
 
@@ -275,25 +275,40 @@ def story(cut, further):
     return run
 
 
-def torn_magic_twice(reference):
-    """Two cuts at the beginning of a revert, the first in the magic: what docs/reliability.md says of it."""
+def beginning_of_a_revert(*cuts):
+    """A self-test fails, and MCUboot begins to revert: cuts at operations counted from the one before, with their tears."""
 
     def run(device):
         memory = device.memory
         memory.set(trial=machine.SELF_TEST_FAILS)
         device.start(reboots=False).until_end("the restart of the new image")
-        memory.set(cut_at=memory.get("count") + reference.magic, tear=TEARS.index("half"))
-        device.start().until_end("the power to fail in the magic")
-        memory.set(cut_at=memory.get("count") + SECOND_CUT_AFTER, tear=TEARS.index("nothing"))
-        device.start().until_end("the power to fail again")
+        for after, tear in cuts:
+            memory.set(cut_at=memory.get("count") + after, tear=tear, was_cut=0)
+            device.start().until_end("the power to fail")
+            expect(memory.get("was_cut") == 1, "QEMU ended without a power cut")
         memory.set(cut_at=0, was_cut=0, version=0)
-        device.start()
-        device.ends(2, "failure")
-        scratch = device.build.mode == "scratch"
-        device.holds(*((1, 2) if scratch else (2, 1)))
-        device.is_named("release-1" if scratch else "release-2_INCONSISTENT")
-        device.updates_next(1 if scratch else 2)
-        end = "MCUboot reverts" if scratch else "MCUboot loses the revert, as is known, and the server hears that"
+
+    return run
+
+
+def is_reverted(device, reverted, other):
+    """The server hears what became of it, the other image is in slot 1 (None: none is), and the next update works."""
+    device.start()
+    device.ends(2, "failure")
+    device.holds(1 if reverted else 2, other)
+    device.is_named("release-1" if reverted else "release-2_INCONSISTENT")
+    device.updates_next(1 if reverted else 2)
+    return "the revert comes" if reverted else "MCUboot loses the revert, as is known, and the server hears that"
+
+
+def torn_magic_twice(reference):
+    """Two cuts at the beginning of a revert, the first in the magic: what docs/reliability.md says of it."""
+    cut = beginning_of_a_revert((reference.magic, TEARS.index("half")), (SECOND_CUT_AFTER, TEARS.index("nothing")))
+
+    def run(device):
+        cut(device)
+        back = device.build.mode == "scratch"
+        end = is_reverted(device, back, 2 if back else 1)
         again = f"the power fails again {SECOND_CUT_AFTER} operations later"
         return f"The magic of a revert is torn, and {again}: {end}; the next update works."
 
@@ -302,24 +317,14 @@ def torn_magic_twice(reference):
 
 def magic_survives(reference):
     """Of a trailer that is erased when a revert begins, the magic is left: what docs/reliability.md says of it."""
+    cut = beginning_of_a_revert((reference.trailer_erase, machine.BUT_MAGIC))
 
     def run(device):
-        memory = device.memory
-        memory.set(trial=machine.SELF_TEST_FAILS)
-        device.start(reboots=False).until_end("the restart of the new image")
-        memory.set(cut_at=memory.get("count") + reference.trailer_erase, tear=machine.BUT_MAGIC)
-        device.start().until_end("the power to fail in the erase")
-        expect(memory.flash()[: machine.SLOT1 + machine.SLOT_SIZE].endswith(MAGIC), "no magic was left")
-        memory.set(cut_at=0, was_cut=0, version=0)
-        device.start()
-        device.ends(2, "failure")
+        cut(device)
+        expect(device.is_asked_for_a_swap(), "no magic was left")
         back = device.build.mode == "move"
-        version = 1 if back else 2
-        device.holds(version)
-        device.is_named("release-1" if back else "release-2_INCONSISTENT")
-        device.updates_next(version)
-        lost = "MCUboot loses the revert, as is known, and the server hears that"
-        end = "MCUboot puts the old image on trial, and it stays" if back else lost
+        # With an offset MCUboot has erased the header of what it would have swapped in.
+        end = is_reverted(device, back, 2 if back else None)
         return f"Of the trailer that asks for a revert the magic alone is not erased: {end}; the next update works."
 
     return run

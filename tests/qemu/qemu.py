@@ -23,7 +23,7 @@ import traceback
 
 import cuts
 import stories
-from device import Build, Device
+from device import Build, Device, Disturbed
 from machine import updates
 from updates import Failed
 
@@ -35,7 +35,7 @@ MODES = ("offset", "move", "scratch", "overwrite")
 FURTHER_EVERY = 8
 # Random runs in the long form.
 SEEDS = 5
-# How often a cut is made again that hit another phase than it was to.
+# How often a run is made again that was not what it was to be, such as a cut that hit another phase.
 TRIES = 4
 
 
@@ -71,8 +71,9 @@ class Pool:
         for _ in range(TRIES):
             try:
                 return self.run_once(port, name, build, snapshot, story)
-            except cuts.Missed as missed:
-                why = missed
+            except Disturbed as disturbed:
+                why = disturbed
+                print(f"again {name}: {why}", flush=True)
         return "failed", False, f"FAILED {name}: {why}, {TRIES} times"
 
     def run_once(self, port, name, build, snapshot, story):
@@ -82,7 +83,7 @@ class Pool:
             told = story(device) or story.__doc__.strip()
             group, text = told if isinstance(told, tuple) else ("scenarios", told)
             return group, True, f"ok {name}: {text} ({time.monotonic() - began:.0f} s)"
-        except cuts.Missed:
+        except Disturbed:
             raise
         except Exception as failure:  # whatever it is, the others go on
             why = str(failure) if isinstance(failure, Failed) else traceback.format_exc()
