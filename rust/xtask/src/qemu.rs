@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use crate::report::{Outcome, Report};
 use crate::run::{Output, output};
-use crate::zephyr::{Zephyr, arm, cargo_dir, counted, programs, scratch, script};
+use crate::zephyr::{Zephyr, arm, cargo_dir, counted, make_ca, programs, scratch};
 
 pub(crate) const QEMU: (&str, &str) = ("qemu-system-arm", "apt install qemu-system-arm");
 
@@ -63,8 +63,7 @@ pub(crate) fn step(report: &mut Report, name: &str) {
 /// Builds what there is to build. What is run then.
 fn scenarios(zephyr: &Zephyr, options: &[&str]) -> Result<Command, String> {
     let [server, testkit, _] = programs()?;
-    let ca = scratch("ca");
-    good(script("tests/native_sim/updates.py", &[("--server", server.clone()), ("--make-ca", ca.clone())]))?;
+    let ca = make_ca(&server)?;
     for mode in MODES {
         let mut build = zephyr.command("python3");
         build.args(["tests/qemu/firmware.py", "--mode", mode, "--out"]).arg(builds().join(mode));

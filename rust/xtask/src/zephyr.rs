@@ -409,9 +409,18 @@ pub(crate) fn cargo_dir() -> String {
     format!("-DMENDER_MCU_CARGO_TARGET_DIR={}", scratch("cargo").display())
 }
 
-/// The CA that the samples are built with, and that the server of the tests has.
-fn ca() -> String {
-    format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", scratch("ca/ca.pem").display())
+/// The option that makes firmware trust these CAs, each in a folder.
+fn trusting(cas: &[PathBuf]) -> String {
+    let files: Vec<_> = cas.iter().map(|ca| ca.join("ca.pem").display().to_string()).collect();
+    format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", files.join(" "))
+}
+
+/// Has the server make the CA that it will have in the tests, unless it is there.
+pub(crate) fn make_ca(server: &Path) -> Result<PathBuf, String> {
+    let ca = scratch("ca");
+    let paths = [("--server", server.to_path_buf()), ("--make-ca", ca.clone())];
+    let made = script("tests/native_sim/updates.py", &paths);
+    if made.ok { Ok(ca) } else { Err(made.text) }
 }
 
 /// Some CA, for what is only built.
@@ -458,22 +467,22 @@ fn updates(zephyr: &Zephyr) -> Outcome {
         Ok(programs) => programs,
         Err(text) => return Outcome::failed(text),
     };
-    let name = "tests/native_sim/updates.py";
-    let server = ("--server", server);
-    let made = script(name, &[server.clone(), ("--make-ca", scratch("ca"))]);
-    if !made.ok {
-        return Outcome::failed(made.text);
-    }
+    let ca = match make_ca(&server) {
+        Ok(ca) => ca,
+        Err(text) => return Outcome::failed(text),
+    };
+    let trusted = trusting(std::slice::from_ref(&ca));
     let settings = format!("-DEXTRA_CONF_FILE={}", root().join("tests/native_sim/updates.conf").display());
     for (folder, source) in [("ota-native", "samples/ota"), ("new-native", "tests/native_sim/firmware")] {
-        let built = zephyr.build(folder, source, "native_sim/native/64", &[&ca(), &settings]);
+        let built = zephyr.build(folder, source, "native_sim/native/64", &[&trusted, &settings]);
         if let Outcome::Failed { .. } = built {
             return built;
         }
     }
     let old = ("--firmware", scratch("ota-native/zephyr/zephyr.exe"));
     let new = ("--new-firmware", scratch("new-native/zephyr/zephyr.exe"));
-    let ran = script(name, &[server, ("--testkit", testkit), old, new, ("--ca", scratch("ca"))]);
+    let paths = [("--server", server), ("--testkit", testkit), old, new, ("--ca", ca)];
+    let ran = script("tests/native_sim/updates.py", &paths);
     counted(ran, "scenarios")
 }
 
@@ -482,13 +491,8 @@ const STACK_RESERVE: &str = "1024";
 
 /// How much of its stack the client's thread has used at most, and `main`, in a whole update over TLS.
 fn stack(zephyr: &Zephyr) -> Outcome {
-    let made = programs().and_then(|[server, _, _]| {
-        let made =
-            script("tests/native_sim/updates.py", &[("--server", server), ("--make-ca", scratch("ca"))]);
-        if made.ok { Ok(()) } else { Err(made.text) }
-    });
-    match made {
-        Ok(()) => stack_with(zephyr, "stack", &[scratch("ca")], &[]),
+    match programs().and_then(|[server, _, _]| make_ca(&server)) {
+        Ok(ca) => stack_with(zephyr, "stack", &[ca], &[]),
         Err(text) => Outcome::failed(text),
     }
 }
@@ -515,9 +519,8 @@ fn stack_with(zephyr: &Zephyr, name: &str, cas: &[PathBuf], options: &[&str]) ->
         Ok(programs) => programs,
         Err(text) => return Outcome::failed(text),
     };
-    let files: Vec<_> = cas.iter().map(|ca| ca.join("ca.pem").display().to_string()).collect();
-    let ca = format!("-DCONFIG_MENDER_MCU_CA_FILES=\"{}\"", files.join(" "));
-    let built = zephyr.build(name, "tests/stack", "mps2/an385", &[&[ca.as_str()], options].concat());
+    let built =
+        zephyr.build(name, "tests/stack", "mps2/an385", &[&[trusting(cas).as_str()], options].concat());
     if let Outcome::Failed { .. } = built {
         return built;
     }
