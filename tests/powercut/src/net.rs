@@ -177,16 +177,7 @@ impl Link {
                 self.streams.iter_mut().flatten().for_each(|stream| stream.broken = true);
                 return Ok(());
             }
-            let refused = [
-                (NetFault::Forbid(number), 403),
-                (NetFault::Limit(number), 429),
-                (NetFault::Unavailable(number), 503),
-            ];
-            if let Some((_, status)) = refused.into_iter().find(|(refusal, _)| self.strikes(|f| f == refusal))
-            {
-                self.forbidden += u32::from(status == 403);
-                let reply = self.server.refuse(status);
-                self.arrives_at_last();
+            if let Some(reply) = self.refusal(number) {
                 self.stream(channel)?.outbox.push_back((now_ms, reply));
                 continue;
             }
@@ -229,6 +220,20 @@ impl Link {
                 stream.outbox.push_back((now_ms + if late { LATE_MS } else { 0 }, reply));
             }
         }
+    }
+
+    /// The reply to a request that is refused.
+    fn refusal(&mut self, number: u64) -> Option<Vec<u8>> {
+        let refusals = [
+            (NetFault::Forbid(number), 403),
+            (NetFault::Limit(number), 429),
+            (NetFault::Unavailable(number), 503),
+        ];
+        let (_, status) = refusals.into_iter().find(|(refusal, _)| self.strikes(|f| f == refusal))?;
+        self.forbidden += u32::from(status == 403);
+        let reply = self.server.refuse(status);
+        self.arrives_at_last();
+        Some(reply)
     }
 
     /// What was overtaken.
