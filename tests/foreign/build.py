@@ -137,6 +137,8 @@ def main():
     check_modules(build, neighbour)
     image = build / "foreign/zephyr" if args.sysbuild else build / "zephyr"
     check_image(image / "zephyr.elf", image / ".config")
+    if any(option.startswith("-DMENDER_MCU_CARGO_TARGET_DIR=") for option in options) and any(build.rglob("target/*/release/deps")):
+        sys.exit("cargo did not use the folder that it was given")
     if args.sysbuild:
         check_mcuboot(build, image)
     if not args.sysbuild:

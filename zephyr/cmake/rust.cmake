@@ -2,7 +2,7 @@
 #
 # Builds rust/staticlib with cargo for the CPU that Zephyr builds for.
 #
-# Set on the command line where the defaults do not fit:
+# Set on the command line, that of sysbuild too, or in the environment where the defaults do not fit:
 #   MENDER_MCU_RUST_TARGET       target triple
 #   MENDER_MCU_RUSTC             compiler; cargo is taken from beside it
 #   MENDER_MCU_RUST_BUILD_STD    AUTO, ON or OFF: build `core` from source (AUTO: where no installed target fits)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::report::{Outcome, Report};
-use crate::run::{Output, output};
+use crate::run::{Output, in_pairs, output};
 use crate::zephyr::{Zephyr, arm, cargo_dir, counted, make_ca, programs, scratch};
 
 pub(crate) const QEMU: (&str, &str) = ("qemu-system-arm", "apt install qemu-system-arm");
@@ -64,11 +64,12 @@ pub(crate) fn step(report: &mut Report, name: &str) {
 fn scenarios(zephyr: &Zephyr, options: &[&str]) -> Result<Command, String> {
     let [server, testkit, _] = programs()?;
     let ca = make_ca(&server)?;
-    for mode in MODES {
+    let built = in_pairs(MODES, |mode| {
         let mut build = zephyr.command("python3");
         build.args(["tests/qemu/firmware.py", "--mode", mode, "--out"]).arg(builds().join(mode));
-        good(output(build.arg("--ca").arg(ca.join("ca.pem")).arg(cargo_dir())))?;
-    }
+        good(output(build.arg("--ca").arg(ca.join("ca.pem")).arg(cargo_dir())))
+    });
+    built.into_iter().collect::<Result<(), _>>()?;
     let mut command = zephyr.command("python3");
     command.args(["tests/qemu/qemu.py", "--server"]).arg(server).arg("--testkit").arg(testkit);
     command.arg("--ca").arg(ca).arg("--builds").arg(builds());

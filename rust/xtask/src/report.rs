@@ -3,7 +3,10 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+use crate::run::in_pairs;
 
 /// What a step came to.
 pub(crate) enum Outcome {
@@ -58,6 +61,23 @@ impl Report {
         flush();
         let start = Instant::now();
         let outcome = step();
+        self.close_line(name, start, outcome);
+    }
+
+    /// Runs steps that do not disturb each other, two at a time; each prints its line when it is over.
+    pub(crate) fn steps_in_pairs<S: Fn() -> Outcome + Sync>(&mut self, steps: &[(&str, S)]) {
+        let report = Mutex::new(self);
+        in_pairs(steps, |(name, step)| {
+            let start = Instant::now();
+            let outcome = step();
+            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+            print!("{name:<24} ");
+            report.close_line(name, start, outcome);
+        });
+    }
+
+    /// The rest of a step's line.
+    fn close_line(&mut self, name: &str, start: Instant, outcome: Outcome) {
         let took = format!("{:.1} s", start.elapsed().as_secs_f32());
         match outcome {
             Outcome::Passed { count, note } => {

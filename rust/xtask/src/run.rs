@@ -5,6 +5,9 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -48,6 +51,27 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
 pub(crate) struct Output {
     pub(crate) ok: bool,
     pub(crate) text: String,
+}
+
+/// Does all of it, two at a time, and gives the results in order. A build configures and links on one processor; another one fills the rest.
+pub(crate) fn in_pairs<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let lane = || {
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(item) = items.get(at)
+        {
+            let result = work(item);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(lane);
+        lane();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Runs a program to its end.

@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::report::Outcome;
-use crate::run::{clean, output, root};
+use crate::run::{clean, in_pairs, output, root};
 use crate::zephyr::Zephyr;
 use budget::{Bytes, Limit};
 use build::Image;
@@ -128,18 +128,22 @@ fn measure(zephyr: &Zephyr, names: &[&str]) -> Result<Measured, String> {
         ));
     }
     limits.retain(|limit| names.is_empty() || names.contains(&limit.name.as_str()));
-    let base = build::image(zephyr, "without", &folder(), &[])?;
+    let mut builds = vec![("without", vec![])];
+    builds.extend(limits.iter().map(|limit| (limit.name.as_str(), vec![configuration(&limit.name)])));
+    let images = in_pairs(&builds, |(name, options)| build::image(zephyr, name, &folder(), options));
+    let mut images = images.into_iter();
+    let base = images.next().ok_or("nothing was built")??;
     let mut rows = Vec::new();
     let (mut parts, mut parts_are_default) = (String::new(), false);
-    for Limit { name, bytes: limit } in limits {
-        let image = build::image(zephyr, &name, &folder(), &[configuration(&name)])?;
+    for (Limit { name, bytes: limit }, image) in limits.iter().zip(images) {
+        let (image, limit) = (image?, *limit);
         let total = image.bytes;
         let adds = total.beyond(base.bytes);
         if name == DEFAULT || !parts_are_default {
-            parts = explain(&name, &base, &image)? + &stack::explain(zephyr, &image)?;
+            parts = explain(name, &base, &image)? + &stack::explain(zephyr, &image)?;
             parts_are_default = name == DEFAULT;
         }
-        rows.push(Row { name, total, adds, limit });
+        rows.push(Row { name: name.clone(), total, adds, limit });
     }
     Ok(Measured { base: base.bytes, rows, target, parts })
 }

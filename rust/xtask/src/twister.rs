@@ -35,10 +35,11 @@ impl Scenario {
 
 /// Runs scenarios on a platform. Passed only if each of their cases was executed and passed, and there was no other.
 pub(crate) fn twister(zephyr: &Zephyr, platform: &str, scenarios: &[Scenario]) -> Outcome {
-    let folder = scratch(&format!("twister-{}", platform.replace('/', "-")));
+    let first = scenarios.first().map_or("", |scenario| scenario.name);
+    let folder = scratch(&format!("twister-{}-{first}", platform.replace('/', "-")));
     let mut command = zephyr.command("python3");
     command.arg(zephyr.base.join("scripts/twister")).args(["--platform", platform, "--clobber-output"]);
-    command.args(["--inline-logs", "--jobs", &jobs()]).args(zephyr.options);
+    command.args(["--inline-logs", "--jobs", &jobs()]).args(&zephyr.options);
     command.arg(cargo_dir().replacen("-D", "-x=", 1)).arg("--outdir").arg(&folder);
     let folders: BTreeSet<_> = scenarios.iter().map(|scenario| scenario.folder).collect();
     for each in folders {

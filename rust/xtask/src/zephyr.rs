@@ -9,9 +9,12 @@ use std::process::Command;
 
 use crate::qemu::{self, QEMU};
 use crate::report::{Outcome, Report};
-use crate::run::{Output, cargo, clean, find, output, root, target_dir};
+use crate::run::{Output, cargo, clean, find, in_pairs, output, root, target_dir};
 use crate::size;
 use crate::twister::{Scenario, twister};
+
+/// Programs beside the compiler, and where they come from.
+type Tools = &'static [(&'static str, &'static str)];
 
 /// One line of the report.
 struct Step {
@@ -19,13 +22,27 @@ struct Step {
     name: &'static str,
     /// What it compiles for.
     chip: Chip,
-    /// Programs it needs beside the compiler, and where they come from.
-    tools: &'static [(&'static str, &'static str)],
+    /// What it needs.
+    tools: Tools,
     run: fn(&Zephyr) -> Outcome,
+    /// Nothing of it runs against a clock, so another such step may be under way.
+    only_builds: bool,
+}
+
+impl Step {
+    const fn runs(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
+        Self { name, chip, tools, run, only_builds: false }
+    }
+
+    const fn builds(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
+        Self { name, chip, tools, run, only_builds: true }
+    }
 }
 
 /// Assembly of Zephyr (IA-32) and of libgcc (Arm) does not say whether its stack is executable; a distribution's linker warns of that.
-const NO_NOTE: &[&str] = &["--force-toolchain", "-x=EXTRA_LDFLAGS=-Wl,--no-warn-execstack"];
+const NO_NOTE: &str = "-Wl,--no-warn-execstack";
+
+const QEMU_RISCV32: (&str, &str) = ("qemu-system-riscv32", "apt install qemu-system-misc");
 
 const QEMU_X86: (&str, &str) = ("qemu-system-i386", "apt install qemu-system-x86");
 
@@ -35,10 +52,16 @@ const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-ar
 
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
 const SUITES: &[Scenario] = &[
-    Scenario::runs("tests/twister/port", "mender_mcu.port", 81),
+    Scenario::runs("tests/twister/port", "mender_mcu.port", 82),
     Scenario::runs("tests/twister/net", "mender_mcu.net", 49),
-    Scenario::runs("tests/twister/public", "mender_mcu.public", 5),
+    Scenario::runs("tests/twister/public", "mender_mcu.public", 8),
     Scenario::runs("tests/twister/shell", "mender_mcu.shell", 19),
+];
+
+/// The same, for RISC-V.
+const RV32: &[Scenario] = &[
+    Scenario::runs("tests/twister/port", "mender_mcu.port", 82),
+    Scenario::runs("tests/twister/net", "mender_mcu.net", 49),
 ];
 
 /// The same, of what is seldom used.
@@ -49,11 +72,13 @@ const MATRIX: &[Scenario] = &[
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.smallest"),
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.default"),
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.everything"),
+];
+const FURTHER_MATRIX: &[Scenario] = &[
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.application"),
     Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m4f"),
 ];
 
-/// The same for other CPUs. None for RV32: Debian's gcc takes the libgcc of 64 bits there.
+/// The same for other CPUs.
 const M0PLUS: &[Scenario] = &[Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m0plus")];
 const M33: &[Scenario] = &[Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m33")];
 
@@ -72,55 +97,32 @@ const OTA_ALONE: &[Scenario] = &[Scenario::builds("samples/ota", "sample.mender_
 
 /// All of it, in the order it is run in.
 const STEPS: &[Step] = &[
-    Step {
-        name: "T1 twister native_sim",
-        chip: Chip::Native,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "native_sim/native/64", SUITES),
-    },
-    Step { name: "T1 updates native_sim", chip: Chip::Native, tools: &[], run: updates },
-    Step {
-        name: "T2 twister qemu_x86",
-        chip: Chip::Ia32,
-        tools: &[QEMU_X86],
-        run: |zephyr| twister(zephyr, "qemu_x86/atom", SUITES),
-    },
-    Step {
-        name: "T4 configurations",
-        chip: Chip::Arm,
-        tools: &[MENDER_ARTIFACT],
-        run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX),
-    },
-    Step {
-        name: "T4 samples/ota",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg"),
-    },
-    Step {
-        name: "T4 samples/nucleo",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg"),
-    },
-    Step { name: "T4 artifact", chip: Chip::Arm, tools: &[MENDER_ARTIFACT], run: artifact },
-    Step {
-        name: "T4 foreign native_sim",
-        chip: Chip::Native,
-        tools: &[],
-        run: |zephyr| foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"]),
-    },
-    Step {
-        name: "T4 foreign nucleo",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| {
-            let board = ["--board", "nucleo_l4a6zg", "--sysbuild", "-DSHIELD=arceli_eth_w5500"];
-            foreign(zephyr, "foreign-nucleo", &board)
-        },
-    },
-    Step { name: "T3 stack in QEMU", chip: Chip::Arm, tools: &[QEMU], run: stack },
-    Step { name: "T4 footprint", chip: Chip::Arm, tools: &[], run: size::check },
+    Step::runs("T1 twister native_sim", Chip::Native, &[], |zephyr| {
+        twister(zephyr, "native_sim/native/64", SUITES)
+    }),
+    Step::runs("T1 updates native_sim", Chip::Native, &[], updates),
+    Step::runs("T2 twister qemu_x86", Chip::Ia32, &[QEMU_X86], |zephyr| {
+        twister(zephyr, "qemu_x86/atom", SUITES)
+    }),
+    Step::builds("T4 configurations", Chip::Arm, &[MENDER_ARTIFACT], |zephyr| {
+        twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX)
+    }),
+    Step::builds("T4 samples/ota", Chip::Arm, &[], |zephyr| {
+        zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg")
+    }),
+    Step::builds("T4 samples/nucleo", Chip::Arm, &[], |zephyr| {
+        zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg")
+    }),
+    Step::builds("T4 foreign native_sim", Chip::Native, &[], |zephyr| {
+        foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"])
+    }),
+    Step::builds("T4 foreign nucleo", Chip::Arm, &[], |zephyr| {
+        let board = ["--board", "nucleo_l4a6zg", "--sysbuild", "-DSHIELD=arceli_eth_w5500"];
+        foreign(zephyr, "foreign-nucleo", &board)
+    }),
+    Step::runs("T4 artifact", Chip::Arm, &[MENDER_ARTIFACT], artifact),
+    Step::runs("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
+    Step::runs("T4 footprint", Chip::Arm, &[], size::check),
 ];
 
 type Last = fn(&mut Report, &str);
@@ -130,56 +132,34 @@ const LAST: &[(&str, Last)] = &[("T3 MCUboot in QEMU", qemu::step)];
 
 /// What takes long and seldom finds anything: other CPUs and boards, the other clients' application, ports that are broken on purpose.
 const LONG: &[Step] = &[
-    Step {
-        name: "T4 Cortex-M0+",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS),
-    },
-    Step {
-        name: "T4 Cortex-M33",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33),
-    },
-    Step {
-        name: "T4 samples nucleo_l4a6zg",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", SAMPLES),
-    },
-    Step {
-        name: "T4 samples nucleo_f767zi",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_f767zi/stm32f767xx", OTA),
-    },
-    Step {
-        name: "T4 samples nucleo_h563zi",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "nucleo_h563zi/stm32h563xx", OTA),
-    },
-    Step {
-        name: "T4 samples mps2/an385",
-        chip: Chip::Arm,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "mps2/an385", OTA),
-    },
-    Step {
-        name: "T4 samples qemu_x86",
-        chip: Chip::Ia32,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "qemu_x86/atom", OTA_ALONE),
-    },
-    Step {
-        name: "T1 records in ZMS",
-        chip: Chip::Native,
-        tools: &[],
-        run: |zephyr| twister(zephyr, "native_sim/native/64", ZMS),
-    },
-    Step { name: "T3 stack, public CAs", chip: Chip::Arm, tools: &[QEMU, OPENSSL], run: stack_public },
-    Step { name: "T1 mutants", chip: Chip::Native, tools: &[], run: broken },
+    Step::builds("T4 further configurations", Chip::Arm, &[], |zephyr| {
+        twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", FURTHER_MATRIX)
+    }),
+    Step::builds("T4 Cortex-M0+", Chip::Arm, &[], |zephyr| {
+        twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS)
+    }),
+    Step::builds("T4 Cortex-M33", Chip::Arm, &[], |zephyr| {
+        twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33)
+    }),
+    Step::builds("T4 samples nucleo_l4a6zg", Chip::Arm, &[], |zephyr| {
+        twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", SAMPLES)
+    }),
+    Step::builds("T4 samples nucleo_f767zi", Chip::Arm, &[], |zephyr| {
+        twister(zephyr, "nucleo_f767zi/stm32f767xx", OTA)
+    }),
+    Step::builds("T4 samples nucleo_h563zi", Chip::Arm, &[], |zephyr| {
+        twister(zephyr, "nucleo_h563zi/stm32h563xx", OTA)
+    }),
+    Step::builds("T4 samples mps2/an385", Chip::Arm, &[], |zephyr| twister(zephyr, "mps2/an385", OTA)),
+    Step::builds("T4 samples qemu_x86", Chip::Ia32, &[], |zephyr| {
+        twister(zephyr, "qemu_x86/atom", OTA_ALONE)
+    }),
+    Step::runs("T2 twister qemu_riscv32", Chip::Rv32, &[QEMU_RISCV32], |zephyr| {
+        twister(zephyr, "qemu_riscv32/qemu_virt_riscv32", RV32)
+    }),
+    Step::runs("T1 records in ZMS", Chip::Native, &[], |zephyr| twister(zephyr, "native_sim/native/64", ZMS)),
+    Step::runs("T3 stack, public CAs", Chip::Arm, &[QEMU, OPENSSL], stack_public),
+    Step::runs("T1 mutants", Chip::Native, &[], broken),
 ];
 const LONG_LAST: &[(&str, Last)] = &[("T4 footprint skeleton", size::skeleton::step)];
 
@@ -211,10 +191,18 @@ fn run(report: &mut Report, steps: &[Step], last: &[(&str, Last)], only: &str) {
         Ok(base) => base,
         Err(why) => return report.skip("T1, T2, T3, T4", &why),
     };
+    let mut able = Vec::new();
     for step in steps.iter().filter(|step| step.name.contains(only)) {
         match Zephyr::new(&base, step.chip).and_then(|zephyr| present(step.tools).map(|()| zephyr)) {
-            Ok(zephyr) => report.step(step.name, || (step.run)(&zephyr)),
+            Ok(zephyr) => able.push((step, zephyr)),
             Err(missing) => report.skip(step.name, &missing),
+        }
+    }
+    for group in able.chunk_by(|(one, _), (other, _)| one.only_builds && other.only_builds) {
+        let steps: Vec<_> = group.iter().map(|(step, zephyr)| (step.name, || (step.run)(zephyr))).collect();
+        match &steps[..] {
+            [(name, step)] => report.step(name, step),
+            steps => report.steps_in_pairs(steps),
         }
     }
     for (name, step) in last.iter().filter(|(name, _)| name.contains(only)) {
@@ -288,6 +276,7 @@ fn registered() -> Option<PathBuf> {
 pub(crate) enum Chip {
     Native,
     Ia32,
+    Rv32,
     Arm,
 }
 
@@ -296,7 +285,7 @@ pub(crate) struct Zephyr {
     pub(crate) base: PathBuf,
     env: Vec<(&'static str, OsString)>,
     /// Options of twister, where it would refuse the compiler.
-    pub(crate) options: &'static [&'static str],
+    pub(crate) options: Vec<String>,
 }
 
 impl Zephyr {
@@ -306,20 +295,26 @@ impl Zephyr {
         let ours = ["host", "cross-compile", "gnuarmemb"];
         let chosen = std::env::var("ZEPHYR_TOOLCHAIN_VARIANT");
         if chosen.is_ok_and(|variant| !ours.contains(&variant.as_str())) || has_sdk() {
-            return Ok(Self { base, env: Vec::new(), options: &[] });
+            return Ok(Self { base, env: Vec::new(), options: Vec::new() });
         }
         let sdk = "and no Zephyr SDK";
-        let (env, options): (_, &[_]) = match chip {
+        let cross_compile = |gcc: &Path, prefix: &str| {
+            let prefix = gcc.with_file_name(prefix).into_os_string();
+            vec![("ZEPHYR_TOOLCHAIN_VARIANT", "cross-compile".into()), ("CROSS_COMPILE", prefix)]
+        };
+        let (env, linking) = match chip {
             Chip::Native => {
                 find("gcc").ok_or(format!("no gcc {sdk}"))?;
-                (vec![("ZEPHYR_TOOLCHAIN_VARIANT", "host".into())], &["--force-toolchain"])
+                (vec![("ZEPHYR_TOOLCHAIN_VARIANT", "host".into())], String::new())
             }
             Chip::Ia32 => {
                 let gcc = find("i686-linux-gnu-gcc").ok_or(format!("no i686-linux-gnu-gcc {sdk}"))?;
-                let prefix = gcc.with_file_name("i686-linux-gnu-").into_os_string();
-                let env =
-                    vec![("ZEPHYR_TOOLCHAIN_VARIANT", "cross-compile".into()), ("CROSS_COMPILE", prefix)];
-                (env, NO_NOTE)
+                (cross_compile(&gcc, "i686-linux-gnu-"), NO_NOTE.to_owned())
+            }
+            Chip::Rv32 => {
+                let gcc =
+                    find("riscv64-unknown-elf-gcc").ok_or(format!("no riscv64-unknown-elf-gcc {sdk}"))?;
+                (cross_compile(&gcc, "riscv64-unknown-elf-"), linking_rv32(&gcc))
             }
             Chip::Arm => {
                 let gcc = find("arm-none-eabi-gcc").ok_or(format!("no arm-none-eabi-gcc {sdk}"))?;
@@ -328,9 +323,10 @@ impl Zephyr {
                     ("ZEPHYR_TOOLCHAIN_VARIANT", "gnuarmemb".into()),
                     ("GNUARMEMB_TOOLCHAIN_PATH", path),
                 ];
-                (env, NO_NOTE)
+                (env, NO_NOTE.to_owned())
             }
         };
+        let options = vec!["--force-toolchain".to_owned(), format!("-x=EXTRA_LDFLAGS={linking}")];
         Ok(Self { base, env, options })
     }
 
@@ -391,6 +387,14 @@ fn warnings<'a>(text: &'a str, folder: &str) -> Vec<&'a str> {
         ours || lost || line.starts_with("cmake warning") && about(*at)
     };
     lines.iter().enumerate().filter(complains).map(|(_, line)| *line).collect()
+}
+
+/// Before version 13, gcc knows no libgcc by names of an architecture that say Zicsr; and the linker finds code that can be written to.
+fn linking_rv32(gcc: &Path) -> String {
+    let asked = ["-march=rv32imac", "-mabi=ilp32", "-print-libgcc-file-name"];
+    let libgcc = output(clean(gcc).args(asked)).text;
+    let folder = Path::new(libgcc.trim()).parent().unwrap_or(Path::new("")).display().to_string();
+    format!("-L{folder} -Wl,--no-warn-rwx-segments")
 }
 
 fn has_sdk() -> bool {
@@ -473,11 +477,12 @@ fn updates(zephyr: &Zephyr) -> Outcome {
     };
     let trusted = trusting(std::slice::from_ref(&ca));
     let settings = format!("-DEXTRA_CONF_FILE={}", root().join("tests/native_sim/updates.conf").display());
-    for (folder, source) in [("ota-native", "samples/ota"), ("new-native", "tests/native_sim/firmware")] {
-        let built = zephyr.build(folder, source, "native_sim/native/64", &[&trusted, &settings]);
-        if let Outcome::Failed { .. } = built {
-            return built;
-        }
+    let images = [("ota-native", "samples/ota"), ("new-native", "tests/native_sim/firmware")];
+    let built = in_pairs(&images, |(folder, source)| {
+        zephyr.build(folder, source, "native_sim/native/64", &[&trusted, &settings])
+    });
+    if let Some(failed) = built.into_iter().find(|built| matches!(built, Outcome::Failed { .. })) {
+        return failed;
     }
     let old = ("--firmware", scratch("ota-native/zephyr/zephyr.exe"));
     let new = ("--new-firmware", scratch("new-native/zephyr/zephyr.exe"));

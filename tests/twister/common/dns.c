@@ -14,6 +14,7 @@
 #define STACK_SIZE 4096
 #define HEADER_LEN 12
 #define TYPE_A     1
+#define TYPE_AAAA  28
 
 static K_THREAD_STACK_DEFINE(stack, STACK_SIZE);
 static struct k_thread thread;
@@ -23,7 +24,9 @@ static struct {
 	bool runs;
 	/** In the form of RFC 1035, 3.1: each label after its length. */
 	uint8_t name[64];
-	struct in_addr address;
+	uint8_t type;
+	uint8_t address_len;
+	uint8_t address[sizeof(struct in6_addr)];
 } dns;
 
 static const struct sockaddr_in here = {
@@ -54,21 +57,21 @@ static size_t answer(uint8_t *message, size_t len)
 	const size_t name_len = strlen((const char *)dns.name) + 1;
 	const uint8_t *question = message + HEADER_LEN;
 	const size_t end = HEADER_LEN + name_len + 4;
-	const bool known = len >= end && memcmp(question, dns.name, name_len) == 0 &&
-			   sys_get_be16(question + name_len) == TYPE_A;
+	const bool known = len >= end && memcmp(question, dns.name, name_len) == 0;
+	const bool has_it = known && sys_get_be16(question + name_len) == dns.type;
 
 	/* An answer; recursion is available; no error, or no such name. */
 	sys_put_be16(0x8180 | (known ? 0 : 3), message + 2);
-	sys_put_be16(known ? 1 : 0, message + 6);
-	if (!known) {
+	sys_put_be16(has_it ? 1 : 0, message + 6);
+	if (!has_it) {
 		return len;
 	}
-	/* The name of the question, type A, class IN, for a minute, 4 bytes. */
-	const uint8_t record[] = {0xc0, HEADER_LEN, 0, TYPE_A, 0, 1, 0, 0, 0, 60, 0, 4};
+	/* The name of the question, the type, class IN, for a minute. */
+	const uint8_t record[] = {0xc0, HEADER_LEN, 0, dns.type, 0, 1, 0, 0, 0, 60, 0, dns.address_len};
 
 	memcpy(message + end, record, sizeof(record));
-	memcpy(message + end + sizeof(record), &dns.address, 4);
-	return end + sizeof(record) + 4;
+	memcpy(message + end + sizeof(record), dns.address, dns.address_len);
+	return end + sizeof(record) + dns.address_len;
 }
 
 static void run(void *a, void *b, void *c)
@@ -99,12 +102,14 @@ static void run(void *a, void *b, void *c)
 	zsock_close(socket);
 }
 
-void dns_start(const char *name, const struct in_addr *address)
+void dns_start(const char *name, int family, const void *address)
 {
 	int iface = net_if_get_by_iface(net_if_get_default());
 
 	dns.runs = true;
-	dns.address = *address;
+	dns.type = family == AF_INET6 ? TYPE_AAAA : TYPE_A;
+	dns.address_len = family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+	memcpy(dns.address, address, dns.address_len);
 	keep_name(name);
 	k_thread_create(&thread, stack, STACK_SIZE, run, NULL, NULL, NULL, k_thread_priority_get(k_current_get()), 0,
 			K_NO_WAIT);

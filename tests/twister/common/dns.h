@@ -4,8 +4,8 @@
 
 #include <zephyr/net/net_ip.h>
 
-/** A DNS server on 127.0.0.1 that knows one name, in a thread of its own; Zephyr's resolver asks it. */
-void dns_start(const char *name, const struct in_addr *address);
+/** A DNS server on 127.0.0.1 that knows one name, with one address of that family, in a thread of its own; Zephyr's resolver asks it. */
+void dns_start(const char *name, int family, const void *address);
 
 /** Ends it, and takes it from the resolver, as when a DHCP lease ends. */
 void dns_stop(void);

@@ -7,7 +7,7 @@ use crate::elf::Elf;
 use crate::run::{output, target_dir};
 use crate::size::budget::Bytes;
 use crate::size::map::{self, Piece};
-use crate::zephyr::Zephyr;
+use crate::zephyr::{Zephyr, cargo_dir};
 
 const BOARD: &str = "nucleo_l4a6zg";
 
@@ -37,10 +37,9 @@ impl Image {
 /// Builds an application. `options` are for CMake; a change of them takes effect in a folder that exists already.
 pub(crate) fn image(zephyr: &Zephyr, name: &str, source: &Path, options: &[String]) -> Result<Image, String> {
     let folder = target_dir().join(format!("size-{name}"));
-    let cargo = target_dir().join("size-cargo");
     let mut configure = zephyr.command("cmake");
     configure.arg("-GNinja").arg("-B").arg(&folder).arg("-S").arg(source).arg(format!("-DBOARD={BOARD}"));
-    configure.arg(format!("-DMENDER_MCU_CARGO_TARGET_DIR={}", cargo.display())).args(options);
+    configure.arg(cargo_dir()).args(options);
     // Variables outlive a run of CMake in its cache; what was given before is forgotten.
     if changed(&folder, options)? {
         configure.arg("--fresh");

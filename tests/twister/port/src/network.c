@@ -142,16 +142,25 @@ ZTEST(network, test_a_name_waits_for_a_dns_server_and_an_address_does_not)
 	dns_close();
 	assert_waits("server.example");
 	zassert_ok(open("127.0.0.1"));
-	dns_start("server.example", &(struct in_addr)INADDR_LOOPBACK_INIT);
+	dns_start("server.example", AF_INET, &(struct in_addr)INADDR_LOOPBACK_INIT);
 	zassert_ok(open("server.example"));
 	dns_stop();
 	assert_waits("server.example");
 }
 
+ZTEST(network, test_a_name_that_has_an_ipv6_address_alone_is_talked_to)
+{
+	add_v4(&global_v4);
+	add_v6(&global_v6)->addr_state = NET_ADDR_PREFERRED;
+	peer_start(&peer_v6, AF_INET6, 0, NULL);
+	dns_start("server.example", AF_INET6, &(struct in6_addr)IN6ADDR_LOOPBACK_INIT);
+	zassert_ok(mender_port_transport_open(API, "server.example", peer_v6.port, false));
+}
+
 ZTEST(network, test_a_name_that_the_dns_server_does_not_know_is_an_error)
 {
 	add_v4(&global_v4);
-	dns_start("server.example", &(struct in_addr)INADDR_LOOPBACK_INIT);
+	dns_start("server.example", AF_INET, &(struct in_addr)INADDR_LOOPBACK_INIT);
 	const int32_t rc = open("another.example");
 
 	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handshakes with chains as public certification authorities have them, and with all that CONFIG_MENDER_MCU_SERVER_HOSTED_EU turns on. */
+/* Handshakes with chains as public certification authorities have them, and with all that CONFIG_MENDER_MCU_SERVER_HOSTED_EU turns on;
+ * and with an authority and a certificate of the device that the application registers itself.
+ */
 #include <mender_port.h>
 #include <string.h>
 #include <zephyr/net/tls_credentials.h>
@@ -41,13 +43,40 @@ static const uint8_t stranger_key[] = {
 #include <stranger-key.der.inc>
 };
 
+/* The application's authority, a server under it, and what that server knows the device by. */
+static const uint8_t ca[] = {
+#include <ca.der.inc>
+};
+static const uint8_t api[] = {
+#include <api.der.inc>
+};
+static const uint8_t server_key[] = {
+#include <server-key.der.inc>
+};
+static const uint8_t client_ca[] = {
+#include <client-ca.der.inc>
+};
+static const uint8_t client[] = {
+#include <client.der.inc>
+};
+static const uint8_t client_key[] = {
+#include <client-key.der.inc>
+};
+
 enum {
 	TAG_RSA = 1,
 	TAG_P256,
 	TAG_P384,
 	TAG_MIXED,
 	TAG_STRANGER,
+	TAG_APPLICATION_CA,
+	TAG_APPLICATION_CLIENT,
+	TAG_API,
+	TAG_CLIENT_CA,
 };
+
+BUILD_ASSERT(CONFIG_MENDER_MCU_TLS_CA_TAG == TAG_APPLICATION_CA);
+BUILD_ASSERT(CONFIG_MENDER_MCU_TLS_CLIENT_TAG == TAG_APPLICATION_CLIENT);
 
 PEER_DEFINE(peer);
 
@@ -64,6 +93,10 @@ static void *setup(void)
 	add(TAG_P384, p384, sizeof(p384), p384_key, sizeof(p384_key));
 	add(TAG_MIXED, mixed, sizeof(mixed), mixed_key, sizeof(mixed_key));
 	add(TAG_STRANGER, stranger, sizeof(stranger), stranger_key, sizeof(stranger_key));
+	add(TAG_API, api, sizeof(api), server_key, sizeof(server_key));
+	zassert_ok(tls_credential_add(TAG_CLIENT_CA, TLS_CREDENTIAL_CA_CERTIFICATE, client_ca, sizeof(client_ca)));
+	zassert_ok(tls_credential_add(TAG_APPLICATION_CA, TLS_CREDENTIAL_CA_CERTIFICATE, ca, sizeof(ca)));
+	add(TAG_APPLICATION_CLIENT, client, sizeof(client), client_key, sizeof(client_key));
 	peer_network_up();
 	return NULL;
 }
@@ -72,6 +105,7 @@ static void after(void *fixture)
 {
 	ARG_UNUSED(fixture);
 	mender_port_transport_close(MENDER_CHANNEL_API);
+	mender_port_transport_close(MENDER_CHANNEL_STORAGE);
 	peer_stop(&peer);
 }
 
@@ -110,6 +144,25 @@ ZTEST(public, test_another_rsa_root_is_refused)
 {
 	peer_start(&peer, AF_INET, TAG_STRANGER, NULL);
 	zassert_true(mender_port_transport_open(MENDER_CHANNEL_API, "localhost", peer.port, true) < 0);
+	zassert_true(peer.connections > 0, "nothing was tried");
+	zassert_equal(peer.received, 0);
+}
+
+ZTEST(public, test_an_authority_that_the_application_registered_is_trusted_too)
+{
+	assert_talked_to(TAG_API);
+}
+
+ZTEST(public, test_a_server_that_asks_gets_the_certificate_that_the_application_registered)
+{
+	peer_start_mutual(&peer, TAG_API, TAG_CLIENT_CA);
+	zassert_ok(mender_port_transport_open(MENDER_CHANNEL_API, "localhost", peer.port, true));
+}
+
+ZTEST(public, test_a_store_that_asks_does_not_get_it)
+{
+	peer_start_mutual(&peer, TAG_API, TAG_CLIENT_CA);
+	zassert_true(mender_port_transport_open(MENDER_CHANNEL_STORAGE, "localhost", peer.port, true) < 0);
 	zassert_true(peer.connections > 0, "nothing was tried");
 	zassert_equal(peer.received, 0);
 }
