@@ -45,6 +45,9 @@ pub(crate) fn twister(zephyr: &Zephyr, platform: &str, scenarios: &[Scenario]) -
     for each in folders {
         command.arg("-T").arg(each);
     }
+    for scenario in scenarios {
+        command.args(["--scenario", scenario.name]);
+    }
     let told = output(&mut command);
     let counted = read(&folder).and_then(|report| count(&report, platform, scenarios));
     match counted {
