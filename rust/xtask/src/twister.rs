@@ -41,6 +41,8 @@ pub(crate) fn twister(zephyr: &Zephyr, platform: &str, scenarios: &[Scenario]) -
     command.arg(zephyr.base.join("scripts/twister")).args(["--platform", platform, "--clobber-output"]);
     command.args(["--inline-logs", "--jobs", &jobs()]).args(&zephyr.options);
     command.arg(cargo_dir().replacen("-D", "-x=", 1)).arg("--outdir").arg(&folder);
+    // Twister gives each run a number of its own, which would be on the command line of each compilation: nothing is known to ccache then.
+    command.arg("-x=TC_RUNID=");
     let folders: BTreeSet<_> = scenarios.iter().map(|scenario| scenario.folder).collect();
     for each in folders {
         command.arg("-T").arg(each);
