@@ -26,6 +26,8 @@ pub struct Refused<'s> {
     /// The deployment, when its id is known: it has to be reported as a failure. Without, there is nothing to report and
     /// the check is repeated later.
     pub id: Option<&'s str>,
+    /// Name of its artifact, or empty when it was not understood.
+    pub artifact_name: &'s str,
 }
 
 /// Members of the instructions that are read, and the places where they stand.
@@ -156,10 +158,11 @@ impl Next {
     /// [`Refused`] with [`Error::JsonSyntax`] (the text ended early), [`Error::OfferMissing`], [`Error::OfferDuplicate`],
     /// [`Error::OfferType`], [`Error::OfferId`], [`Error::OfferName`], [`Error::OfferTooLong`], [`Error::OfferDevice`] or [`Error::Url`].
     pub fn finish<'s>(&self, uri: &[u8], scratch: &'s [u8]) -> Result<Offer<'s>, Refused<'s>> {
-        if let Err(error) = self.scanner.finish() {
-            return Err(Refused { error, id: None });
-        }
         let text = |(from, len)| text_of(scratch.get(from..).unwrap_or_default(), len);
+        let artifact_name = text(self.artifact_name);
+        if let Err(error) = self.scanner.finish() {
+            return Err(Refused { error, id: None, artifact_name });
+        }
         let id = Some(text(self.id)).filter(|id| !id.is_empty());
         let error = match self.error {
             Some(error) => Err(error),
@@ -168,11 +171,9 @@ impl Next {
             None => Url::parse(text_of(uri, self.uri_len)).map(|_| ()),
         };
         match (error, id) {
-            (Ok(()), Some(id)) => {
-                Ok(Offer { id, artifact_name: text(self.artifact_name), uri_len: self.uri_len })
-            }
-            (Ok(()), None) => Err(Refused { error: Error::OfferMissing, id: None }),
-            (Err(error), id) => Err(Refused { error, id }),
+            (Ok(()), Some(id)) => Ok(Offer { id, artifact_name, uri_len: self.uri_len }),
+            (Ok(()), None) => Err(Refused { error: Error::OfferMissing, id: None, artifact_name }),
+            (Err(error), id) => Err(Refused { error, id, artifact_name }),
         }
     }
 

@@ -17,7 +17,7 @@ use mender_base::pairs::Pairs;
 use mender_base::sha256::{Hasher, Sha256};
 use mender_base::{Error, Event, Status, limits};
 use mender_port::{Channel, DeviceKey, Errno, Notice, Platform, Received};
-use mender_update::Checkpoint;
+use mender_update::{Checkpoint, Kind};
 
 const TRIES: u8 = 3;
 /// First wait between quick tries; doubles.
@@ -254,7 +254,13 @@ impl Call {
                 Message::NextV1 { device_type, artifact_name: provides.artifact_name() }
             }
             What::Check => Message::NextV2 { device_type, provides: provides.stored_bytes() },
-            What::Status(status) => Message::Status { id: &checkpoint.id, status, substate: None },
+            What::Status(status) => {
+                let one_way = status == Status::Success
+                    && checkpoint.kind == Kind::Image
+                    && !checkpoint.supports_rollback;
+                let substate = one_way.then_some("could not have been rolled back");
+                Message::Status { id: &checkpoint.id, status, substate }
+            }
             What::Log if !DEPLOYMENT_LOG => return Err(Error::Internal),
             What::Log => Message::Log { id: &checkpoint.id, entries: log },
             What::Inventory => Message::Inventory(&inventory),
@@ -385,9 +391,12 @@ impl Call {
             }
             return Ok(0);
         }
-        if status == 404 && self.what == What::Check && !cx.no_v2 {
-            cx.no_v2 = true;
-            return Ok(0);
+        if status == 404 && self.what == What::Check {
+            // What works is remembered. Where neither does, the server is not there, and the next check begins anew.
+            cx.no_v2 = !cx.no_v2;
+            if cx.no_v2 {
+                return Ok(0);
+            }
         }
         self.stage = Stage::Done;
         match status {

@@ -155,6 +155,11 @@ impl<'b, P: Platform> Client<'b, P> {
         }
     }
 
+    /// The records were read, so it is known whether there is a deployment.
+    fn has_started(&self) -> bool {
+        !matches!(self.doing, Doing::Boot { .. })
+    }
+
     /// Asks for a check for updates at the next poll, or when the deployment in progress is over.
     pub fn check_now(&mut self) {
         self.check_asked = true;
@@ -178,6 +183,9 @@ impl<'b, P: Platform> Client<'b, P> {
     /// Stops the deployment in progress, where [`Snapshot::can_abort`]: it is undone and reported as failed.
     #[inline(never)]
     pub fn abort(&mut self) {
+        if !self.has_started() {
+            return;
+        }
         let now_ms = self.cx.ports.now_ms();
         if let Some(action) = self.machine.abort(now_ms) {
             // What was being said on them is broken off.
@@ -187,18 +195,21 @@ impl<'b, P: Platform> Client<'b, P> {
         }
     }
 
-    /// Makes a running image stay that no deployment brought, or that was left unconfirmed by one that is over.
+    /// Makes a running image stay that no deployment brought, or that was left unconfirmed by one that is over. A check for updates comes
+    /// with it: until then they were not looked for.
     ///
     /// # Errors
     /// [`Error::Busy`]: the client has not started; [`Error::InDeployment`]; [`Error::Confirm`].
     pub fn confirm(&mut self) -> Result<(), Error> {
-        if matches!(self.doing, Doing::Boot { .. }) {
+        if !self.has_started() {
             return Err(Error::Busy);
         }
         if !self.machine.is_between() {
             return Err(Error::InDeployment);
         }
-        act::confirm(&mut self.cx).map(|_| ())
+        act::confirm(&mut self.cx)?;
+        self.check_asked = true;
+        Ok(())
     }
 
     /// Writes the public device key as PEM and returns its length. Makes the key if there never was one.
@@ -207,12 +218,12 @@ impl<'b, P: Platform> Client<'b, P> {
     /// [`Error::Busy`]: the client has not started, or the key is about to be made; [`Error::ConfigBuffer`]: `pem` has less than
     /// [`PEM_LEN`] bytes; or what failed of the key.
     pub fn public_key(&mut self, pem: &mut [u8]) -> Result<usize, Error> {
-        let cx = &mut self.cx;
         // Only between its works has the client room to write the record that goes with a new key.
         let idle = self.machine.is_idle() && matches!(self.doing, Doing::Wait);
-        if matches!(self.doing, Doing::Boot { .. }) || !(idle || self.machine.checkpoint.key_made) {
+        if !self.has_started() || !(idle || self.machine.checkpoint.key_made) {
             return Err(Error::Busy);
         }
+        let cx = &mut self.cx;
         if pem.len() < PEM_LEN {
             return Err(Error::ConfigBuffer);
         }
@@ -243,7 +254,7 @@ impl<'b, P: Platform> Client<'b, P> {
             deployment_id: &c.id,
             authenticated: self.cx.token_len > 0,
             last_error: self.cx.last_error,
-            can_abort: self.machine.can_abort(),
+            can_abort: self.has_started() && self.machine.can_abort(),
             check_at_ms: self.machine.check_at_ms(),
         }
     }
@@ -267,7 +278,7 @@ impl<'b, P: Platform> Client<'b, P> {
     }
 
     fn take_requests(&mut self, now_ms: u64) {
-        if !self.machine.is_idle() {
+        if !self.has_started() || !self.machine.is_idle() {
             return;
         }
         let mut wake = false;
@@ -446,9 +457,10 @@ impl<'b, P: Platform> Client<'b, P> {
             && !cx.ports.is_confirmed().unwrap_or(true)
             && self.machine.is_between()
         {
-            // The slot holds the image to fall back to, and nobody of ours tries the running one: the application decides.
+            // The slot holds the image to fall back to, and nobody of ours tries the running one: the application decides. The server
+            // hears from the device all the same, by its inventory.
             cx.event(Event::HeldUnconfirmed, 0, 0, "");
-            let held = self.next(Happened::CheckFailed { retry_after_ms: None }, now_ms);
+            let held = self.next(Happened::NothingOffered, now_ms);
             self.doing = Doing::Next(held);
         }
     }
@@ -464,7 +476,8 @@ impl<'b, P: Platform> Client<'b, P> {
                 Happened::Saved(cx.save(checkpoint))
             }
             Action::SendInventory => match inventory_hash(cx, checkpoint) {
-                Some(hash) if cx.inventory_sent != Some(hash) => {
+                hash @ Some(_) if cx.inventory_sent != hash => {
+                    cx.inventory_hash = hash;
                     self.call.begin(What::Inventory);
                     self.doing = Doing::Call;
                     return Step::Again(0);
@@ -498,9 +511,14 @@ impl<'b, P: Platform> Client<'b, P> {
 
 /// Tells log and application of a beginning or an end, before the record of it is written.
 fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
+    let mut name = c.provides.incoming_name();
+    if name.is_empty() && c.kind == Kind::Nothing {
+        // Of an offer that is not understood.
+        name = &c.id;
+    }
     if c.phase != Phase::Idle && !core::mem::replace(&mut cx.logging, true) {
         cx.log.clear();
-        cx.event(Event::DeploymentStarted, 0, 0, c.provides.incoming_name());
+        cx.event(Event::DeploymentStarted, 0, 0, name);
         cx.ports.notice(Notice::DeploymentStarted);
     }
     match (c.phase, c.reason) {
@@ -509,7 +527,6 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
             cx.ports.notice(Notice::DeploymentSucceeded);
         }
         (Phase::FailurePending, Some(reason)) => {
-            let mut name = c.provides.incoming_name();
             if name.is_empty() {
                 // Without an incoming name the stored one says `_INCONSISTENT`.
                 name = c.provides.artifact_name();
@@ -562,7 +579,7 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
         What::Status(reported) => {
             cx.event(Event::Reported, status.into(), 0, reported.name());
             Happened::Reported(match status {
-                200..=299 => Report::Accepted,
+                204 => Report::Accepted,
                 404 | 409 => {
                     if !reported.is_final() {
                         aborted(cx);
@@ -574,7 +591,7 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
         }
         What::Log => Happened::LogUploaded,
         What::Inventory if (200..300).contains(&status) => {
-            cx.inventory_sent = inventory_hash(cx, &machine.checkpoint);
+            cx.inventory_sent = cx.inventory_hash;
             cx.event(Event::InventorySent, 0, 0, "");
             Happened::InventorySent
         }
@@ -599,10 +616,10 @@ fn checked<P: Platform>(
                 .and_then(|url| if url.tls || cx.config.allow_http { Ok(()) } else { Err(Error::ClearText) });
             Happened::Offered { id: offer.id, artifact_name: offer.artifact_name, usable }
         }
-        (200, Some(Err(Refused { error, id }))) => {
+        (200, Some(Err(Refused { error, id, artifact_name }))) => {
             refused = Some(error);
             match id {
-                Some(id) => Happened::Offered { id, artifact_name: "", usable: Err(error) },
+                Some(id) => Happened::Offered { id, artifact_name, usable: Err(error) },
                 None => Happened::CheckFailed { retry_after_ms: None },
             }
         }

@@ -25,7 +25,7 @@ pub(crate) struct Context<'b, P> {
     pub(crate) logging: bool,
     pub(crate) api_open: bool,
     pub(crate) storage_open: bool,
-    /// The server answered 404 to version 2 of `next` since boot.
+    /// The server answered 404 to version 2 of `next`, and not to version 1.
     pub(crate) no_v2: bool,
     /// A token was got since this was last looked at.
     pub(crate) authenticated: bool,
@@ -44,6 +44,8 @@ pub(crate) struct Context<'b, P> {
     pub(crate) boot_unix_ms: Option<u64>,
     /// First bytes of the hash of the inventory the server has; none: it must be sent.
     pub(crate) inventory_sent: Option<u64>,
+    /// The same of the one that is being sent.
+    pub(crate) inventory_hash: Option<u64>,
     pub(crate) config: Config<'b>,
     pub(crate) log: DeploymentLog,
     pub(crate) ports: P,
@@ -73,6 +75,7 @@ impl<'b, P: Platform> Context<'b, P> {
             no_v2: false,
             boot_unix_ms: None,
             inventory_sent: None,
+            inventory_hash: None,
             authenticated: false,
             last_error: None,
             generation: 0,

@@ -148,7 +148,7 @@ impl<H: Hasher> Download<H> {
         now: u32,
     ) -> Step {
         let stepped = match self.stage {
-            Stage::Start => self.start(cx),
+            Stage::Start => self.start(cx, call),
             Stage::Send => self.send(cx, now),
             Stage::Receive => self.receive(cx, call, checkpoint, now),
             Stage::Aside => {
@@ -176,8 +176,12 @@ impl<H: Hasher> Download<H> {
     }
 
     #[inline(never)]
-    fn start<P: Platform>(&mut self, cx: &mut Context<'_, P>) -> Step {
+    fn start<P: Platform>(&mut self, cx: &mut Context<'_, P>, call: &mut Call) -> Step {
         cx.close(Channel::Storage);
+        if cx.uri_len == 0 {
+            self.refresh(call);
+            return Ok(0);
+        }
         let url = Url::parse(text(cx.uri, cx.uri_len))?;
         if !url.tls && (self.tls || !cx.config.allow_http) {
             return Err(Error::ClearText);
@@ -193,6 +197,12 @@ impl<H: Hasher> Download<H> {
         self.stage = Stage::Send;
         cx.event(Event::DownloadStarted, self.received, 0, "");
         Ok(0)
+    }
+
+    /// Asks the server for a fresh URL.
+    fn refresh(&mut self, call: &mut Call) {
+        self.stage = Stage::Aside;
+        call.begin(What::Check);
     }
 
     #[inline(never)]
@@ -345,8 +355,7 @@ impl<H: Hasher> Download<H> {
             }
             403 if !core::mem::replace(&mut self.refreshed, true) => {
                 cx.close(Channel::Storage);
-                self.stage = Stage::Aside;
-                call.begin(What::Check);
+                self.refresh(call);
             }
             404 | 429 | 500.. => return Err(Error::ServerStatus),
             _ => return Err(Error::DownloadStatus),
@@ -463,6 +472,10 @@ impl<H: Hasher> Download<H> {
     #[inline(never)]
     fn broke<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now: u32) -> Step {
         cx.close(Channel::Storage);
+        if self.stage == Stage::Receive && self.exchange.reply.head().location_len.is_some() {
+            // Half a redirect lies over the URL.
+            cx.uri_len = 0;
+        }
         if self.received.saturating_sub(self.tried_at) >= PROGRESS_BYTES {
             self.tries = 0;
             self.backoff.reset();
@@ -492,8 +505,12 @@ impl<H: Hasher> Download<H> {
     ) -> Step {
         if call.what == What::Check {
             if call.error.is_some() {
-                self.refreshed = false;
-                return Err(Error::HttpClosed);
+                // Half a URL may lie over the other one, which was of no use anyway.
+                cx.uri_len = 0;
+                let ms = self.broke(cx, Error::HttpClosed, now)?;
+                let wished_ms = call.retry_after_ms.unwrap_or(0).min(cx.config.timing.poll_ms);
+                self.stage = Stage::Wait { since: now, ms: ms.max(wished_ms) };
+                return Ok(0);
             }
             let offer = call.offer(cx).and_then(Result::ok);
             self.stage = Stage::Start;

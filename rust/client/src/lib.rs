@@ -2,7 +2,7 @@
 //! The Mender client: the update state machine, the device API and the artifact reader, run on ports by one loop.
 //!
 //! [`Client::poll`] is that loop's body. Each call does one bounded piece of work: at most one IO buffer is received or sent, at
-//! most one page is erased. It never waits, but for what a port documents (connecting, signing).
+//! most two pages are erased. It never waits, but for what a port documents (connecting, signing).
 //!
 //! Knows: in what order actions run and how their outcomes become events. Does not know: the platform.
 #![no_std]

@@ -240,6 +240,20 @@ fn c34a_a_final_report_that_nobody_hears_is_repeated_over_hours_and_restarts() {
 }
 
 #[test]
+fn c34d_a_page_with_another_good_status_has_stored_no_report() {
+    for (when, code) in [("success", 200), ("success", 202), ("installing", 200)] {
+        let (server, mut device) = ready();
+        let page = Fault::report().body_contains(when).skip(u32::from(when == "installing")).times(3);
+        let fault = server.fault(page.status(code).body("<html>back soon</html>"));
+        let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+        device.update(&server, &deployment);
+        assert_eq!(server.fault_strikes(fault), 3, "{when} {code}\n{}", device.story());
+        assert_eq!(final_statuses(&server, &deployment), ["success"]);
+        assert_eq!(status(&server, &deployment), "success");
+    }
+}
+
+#[test]
 fn c34b_reports_on_the_way_are_not_waited_for() {
     let (server, mut device) = ready();
     for status in ["downloading", "rebooting"] {

@@ -62,6 +62,21 @@ fn a_server_without_version_2_is_asked_in_version_1_and_that_is_remembered_until
 }
 
 #[test]
+fn a_gateway_that_knows_neither_version_for_a_while_does_not_pin_the_device_to_version_1() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    let fault = server.fault(Fault::check().times(2).status(404).body("<html>not here</html>"));
+    device.client().check_now();
+    device.run_until_quiet();
+    assert_eq!(server.fault_strikes(fault), 2, "both versions");
+    server.clear_requests();
+    device.run_until_logged("no update");
+    let asked: Vec<_> = checks(&server).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(asked, ["POST /api/devices/v2/deployments/device/deployments/next"]);
+}
+
+#[test]
 fn names_are_percent_encoded_in_version_1() {
     let server = without_v2();
     let name = "release 1/ä&b=c?#%+\"'";

@@ -64,11 +64,19 @@ fn nothing_on_record_and_an_unconfirmed_image_that_is_left_to_the_application() 
     let deployment = deploy_image(&server, "release-3", good("3.0.0"));
     device.run_for(3_600_000);
     assert!(!bootloader::is_confirmed(&device.ports().flash), "never confirmed silently");
+    assert_eq!(
+        server.devices()[0].inventory["artifact_name"],
+        "release-1",
+        "the server knows the device all the same"
+    );
     assert_eq!(status(&server, &deployment), "", "no update while the slot holds the image to fall back to");
     assert!(device.logged("running image is not confirmed: no update until it is") > 0);
-    // The application makes up its mind.
-    bootloader::confirm(&mut device.ports().flash).unwrap();
-    device.update(&server, &deployment);
+    // The application makes up its mind. What was not looked for is looked for at once.
+    device.client().confirm().unwrap();
+    let before_ms = device.clock.now_ms();
+    device.run_until_logged("deployment of release-3");
+    assert!(device.clock.now_ms() - before_ms < 1000);
+    device.run_to_the_end(&server, &deployment);
     assert_eq!(device.version(), "3.0.0");
 }
 
@@ -225,6 +233,8 @@ fn verify_reboot_and_a_new_image_that_the_application_has_confirmed_itself() {
         let deployment = deploy_image(&server, "release-2", image("2.0.0", behaviour));
         device.run_to_the_end(&server, &deployment);
         assert_eq!(final_statuses(&server, &deployment), [verdict]);
+        let told = server.only_device_of(&deployment).unwrap().substate;
+        assert_eq!(told, if verdict == "success" { "could not have been rolled back" } else { "" });
         device.restart();
         assert_eq!(device.version(), "2.0.0");
         if verdict == "failure" {
@@ -244,6 +254,8 @@ fn verify_reboot_in_overwrite_only_mode_goes_on_and_cannot_go_back() {
         let deployment = deploy_image(&server, "release-2", image("2.0.0", behaviour));
         device.run_to_the_end(&server, &deployment);
         assert_eq!(final_statuses(&server, &deployment), [verdict], "{}", device.story());
+        let told = server.only_device_of(&deployment).unwrap().substate;
+        assert_eq!(told, if verdict == "success" { "could not have been rolled back" } else { "" });
         assert_eq!(device.version(), "2.0.0", "there is no other");
         assert_eq!(device.artifact_name(), name);
         the_next_update_succeeds(&server, &mut device);

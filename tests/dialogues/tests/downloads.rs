@@ -6,7 +6,7 @@ use mender_dialogues::{
     Device, Store, artifact, deploy, deploy_image, dialogue, final_statuses, good, http, https,
     module_artifact, ok, reports, sized_image, status, the_next_update_succeeds,
 };
-use mender_port::Channel;
+use mender_port::{Channel, Clock as _};
 use mender_server::{Config, Cut, DeploymentSpec, Fault, Origin, RequestRecord, Server};
 use mender_sim::mcuboot;
 use mender_sim::trailer::SwapType;
@@ -93,11 +93,43 @@ fn c37c_a_server_that_is_away_when_a_link_is_to_be_renewed_is_asked_later() {
         Fault::check().skip(1).times(1).status(503),
     ] {
         let asked = succeeds(|server| {
-            server.fault(Fault::download().times(2).status(403));
+            server.fault(Fault::download().times(1).status(403));
             server.fault(away);
         });
-        assert_eq!(asked, ["all 403", "all 403", "all 200"]);
+        assert_eq!(asked, ["all 403", "all 200"], "not with the link that was of no use");
     }
+}
+
+#[test]
+fn c37e_a_retry_after_is_obeyed_when_a_link_is_to_be_renewed() {
+    let (server, mut device) = ready();
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("reported downloading");
+    server.expire_links();
+    let fault = server.fault(Fault::check().times(1).status(429).header("Retry-After", "500"));
+    let before_ms = device.clock.now_ms();
+    device.run_until_logged("downloaded and verified");
+    assert_eq!(server.fault_strikes(fault), 1);
+    let waited_ms = device.clock.now_ms() - before_ms;
+    assert!((500_000..520_000).contains(&waited_ms), "{waited_ms}\n{}", device.story());
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
+}
+
+#[test]
+fn c37f_a_new_link_that_breaks_off_is_never_mixed_with_the_old_one() {
+    let (server, mut device) = ready();
+    // The check that renews the link is cut within it, and the next one is not.
+    server.fault(Fault::check().skip(1).times(3).cut_body(150));
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("reported downloading");
+    server.expire_links();
+    server.clear_requests();
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(downloads(&server), ["all 403", "all 200"], "{}", device.story());
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
 }
 
 #[test]
@@ -486,6 +518,31 @@ fn c12a_a_download_follows_three_redirects_and_no_more() {
     device.update(&server, &deployment);
     assert_eq!(reports(&server, &deployment), ["downloading", "failure"]);
     assert_eq!(stores[0].heads().len(), 1, "never got there");
+}
+
+#[test]
+fn c12e_a_redirect_that_breaks_off_leaves_no_mixture_of_two_addresses() {
+    let (server, mut device) = ready();
+    let elsewhere = Store::of(artifact("release-2", good("2.0.0")).build());
+    // Broken within the address, behind it, and by a header that is no header.
+    let address = format!("{}/artifact?signature=1", elsewhere.url());
+    let whole = format!("HTTP/1.1 302 Found\r\nLocation: {address}\r\nContent-Length: 0\r\n\r\n");
+    let within = whole.find("/artifact").unwrap() + 5;
+    let behind = whole.find("\r\nContent").unwrap() + 2;
+    let garbage = format!("{}\u{1}\r\n\r\n", &whole[..behind]);
+    for reply in [&whole[..within], &whole[..behind], &garbage] {
+        let bytes = reply.as_bytes().to_vec();
+        let breaks = Store::start(move |_| bytes.clone());
+        let fault = server.fault(Fault::download().times(1).redirect(302, &format!("{}/x", breaks.url())));
+        let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+        server.clear_requests();
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(server.fault_strikes(fault), 1);
+        assert_eq!(final_statuses(&server, &deployment), ["success"], "{reply}\n{}", device.story());
+        assert_eq!(downloads(&server), ["all 302", "all 200"], "a fresh link is asked for");
+        assert_eq!((breaks.heads().len(), elsewhere.heads().len()), (1, 0));
+        the_next_update_succeeds(&server, &mut device);
+    }
 }
 
 #[test]

@@ -169,6 +169,18 @@ fn the_inventory_is_sent_when_it_changed_and_when_asked_for() {
 }
 
 #[test]
+fn an_inventory_that_changes_while_it_is_sent_is_sent_again() {
+    let server = http();
+    let mut device = Device::new(&server);
+    server.fault(Fault::inventory().times(1).delay_ms(50));
+    device.run_until("the request", |_| server.devices().first().is_some_and(|d| d.inventory_updates == 1));
+    device.ports().app.inventory = vec![("room".into(), "attic".into())];
+    device.run_for(DAY_MS);
+    assert_eq!(inventories(&server), 2);
+    assert_eq!(server.devices()[0].inventory["room"], "attic");
+}
+
+#[test]
 fn the_inventory_is_sent_after_a_new_authentication() {
     let server = http();
     let mut device = Device::new(&server);

@@ -35,6 +35,11 @@ fn instructions_that_fail(text: &str, reason: &str) {
     assert!(!device.slot_touched());
     let log = server.only_device_of(&deployment).unwrap().log;
     assert!(log.iter().any(|entry| entry.message.contains(reason)), "{text}: {log:?}");
+    // Nothing was installed, so there is nothing to say of the old software. Where the name is not known the id stands for it.
+    let names = ["release-2", &deployment].map(|name| format!("deployment of {name} failed: "));
+    let [.., last] = &log[..] else { panic!("{log:?}") };
+    assert!(names.iter().any(|name| last.message.starts_with(name)), "{log:?}");
+    assert!(log.iter().all(|entry| !entry.message.contains("old software")), "{log:?}");
     the_next_update_succeeds(&server, &mut device);
 }
 
@@ -89,9 +94,9 @@ fn c22a_other_members_of_wrong_types_fail_the_deployment() {
         r#"{"id":"{id}","artifact":null}"#,
         r#"{"id":"{id}","artifact":"x"}"#,
         r#"{"id":"{id}","artifact":{"artifact_name":5,"source":{"uri":"http://h/"},"device_types_compatible":["sim"]}}"#,
-        r#"{"id":"{id}","artifact":{"artifact_name":"n","source":{"uri":{}},"device_types_compatible":["sim"]}}"#,
-        r#"{"id":"{id}","artifact":{"artifact_name":"n","source":{"uri":"http://h/"},"device_types_compatible":"sim"}}"#,
-        r#"{"id":"{id}","artifact":{"artifact_name":"n","source":[],"device_types_compatible":["sim"]}}"#,
+        r#"{"id":"{id}","artifact":{"artifact_name":"release-2","source":{"uri":{}},"device_types_compatible":["sim"]}}"#,
+        r#"{"id":"{id}","artifact":{"artifact_name":"release-2","source":{"uri":"http://h/"},"device_types_compatible":"sim"}}"#,
+        r#"{"id":"{id}","artifact":{"artifact_name":"release-2","source":[],"device_types_compatible":["sim"]}}"#,
     ] {
         instructions_that_fail(text, "wrong type");
     }

@@ -3,12 +3,13 @@
 
 use mender_client::Phase;
 use mender_dialogues::{
-    Device, deploy_image, dialogue, final_statuses, good, http, the_next_update_succeeds,
+    Device, deploy_image, dialogue, final_statuses, good, http, image, reports, the_next_update_succeeds,
 };
 use mender_port::{Clock as _, Errno, RecordId};
 use mender_server::Server;
 use mender_sim::host::Unreadable;
 use mender_sim::{Area, Flash};
+use mender_testkit::image::Behaviour;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -314,6 +315,85 @@ fn an_older_copy_is_not_taken_up_while_the_newer_cannot_be_read() {
         assert!(!dialogue(&server).iter().any(|word| word.starts_with("success")), "it was told before");
         assert_eq!(device.artifact_name(), "release-2");
     }
+}
+
+/// Restarts a device whose records cannot be read at first, and asks for everything before they can.
+fn asks_too_early(device: &mut Device) {
+    device.at_boot = Box::new(|ports| ports.faults.record_read = Some(Errno::EIO));
+    device.restart();
+    device.at_boot = Box::new(|_| {});
+    assert!(!device.snapshot().can_abort);
+    let client = device.client();
+    client.abort();
+    client.retry();
+    client.check_now();
+    client.inventory_now();
+    device.poll();
+    device.ports().faults.record_read = None;
+}
+
+#[test]
+fn what_is_asked_for_before_the_records_are_read_is_done_when_they_are() {
+    let server = http();
+    let mut device = Device::with(&server, |d| d.config.timing.first_check_ms = 600_000);
+    device.run_until_quiet();
+    let bad = deploy_image(&server, "release-2", image("2.0.0", Behaviour::FailsSelfTest));
+    device.run_to_the_end(&server, &bad);
+    asks_too_early(&mut device);
+    let again = deploy_image(&server, "release-2b", image("2.0.0", Behaviour::FailsSelfTest));
+    let before_ms = device.clock.now_ms();
+    device.run_until_logged("deployment of release-2b");
+    assert!(device.clock.now_ms() - before_ms < 10_000, "at once, not at the first check's random time");
+    device.run_to_the_end(&server, &again);
+    // The brake was taken off: it is tried, and fails by itself.
+    assert_eq!(reports(&server, &again), ["downloading", "installing", "rebooting", "failure"]);
+}
+
+#[test]
+fn a_deployment_is_not_aborted_before_its_record_is_read() {
+    let server = http();
+    let mut device = Device::new(&server);
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.run_until_logged("checkpoint: phase 1,");
+    // The copy that can be read tells of it already; the other one may be the newer.
+    let id = if newer(&device.ports().flash) == Area::RecordA { RecordId::B } else { RecordId::A };
+    device.at_boot = Box::new(move |ports| {
+        ports.faults.one_record_read = Some(Unreadable { id, spared: 0, errno: Errno::EIO });
+    });
+    device.restart();
+    device.at_boot = Box::new(|_| {});
+    assert_eq!((device.snapshot().phase, device.snapshot().can_abort), (Phase::Download, false));
+    device.client().abort();
+    device.ports().faults.one_record_read = None;
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
+    assert_eq!(device.version(), "2.0.0");
+}
+
+#[test]
+fn a_newer_copy_that_cannot_be_read_yet_is_not_overwritten_by_what_is_asked_for() {
+    let server = http();
+    let mut device = Device::new(&server);
+    // With a brake to be taken off, which writes a record.
+    let bad = deploy_image(&server, "release-1b", image("1.1.0", Behaviour::FailsSelfTest));
+    device.run_to_the_end(&server, &bad);
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.run_to_the_end(&server, &deployment);
+    let id = if newer(&device.ports().flash) == Area::RecordA { RecordId::A } else { RecordId::B };
+    device.at_boot = Box::new(move |ports| {
+        ports.faults.one_record_read = Some(Unreadable { id, spared: 0, errno: Errno::EIO });
+    });
+    device.restart();
+    device.at_boot = Box::new(|_| {});
+    let written = device.record_writes();
+    device.client().retry();
+    device.client().abort();
+    device.poll();
+    assert_eq!(device.record_writes(), written);
+    device.ports().faults.one_record_read = None;
+    device.run_until_quiet();
+    assert_eq!(device.artifact_name(), "release-2");
+    the_next_update_succeeds(&server, &mut device);
 }
 
 #[test]
