@@ -3,7 +3,7 @@
  * @file
  * Mender client for microcontrollers: the application's interface.
  *
- * Functions return 0, or a negative code; outputs are written only on success; every pointer is checked for NULL.
+ * Functions return 0, or a negative code; outputs are written only on success, but where it is said; every pointer is checked for NULL.
  * The library cannot be linked beside another Mender client: both define `mender_` functions.
  */
 /* Made from rust/ffi by `cargo xtask header`: edit there. */
@@ -572,7 +572,7 @@ struct mender_callbacks {
 	void (*inventory)(void *user, struct mender_pairs *pairs);
 	/** Something happened. `notice` is good for the call only. */
 	void (*notice)(void *user, const struct mender_notice *notice);
-	/** Restarts the device; need not return. NULL: the platform's restart. */
+	/** Restarts the device within 60 s, or the update fails and is undone; need not return. NULL: the platform's restart. */
 	void (*restart)(void *user);
 };
 
@@ -774,7 +774,7 @@ int32_t mender_client_register_module(const struct mender_update_module *module)
 int32_t mender_client_activate(void);
 
 /**
- * Does one bounded piece of work: receives or sends at most one IO buffer, erases at most one flash page. Connecting may block: on Zephyr
+ * Does one bounded piece of work: receives or sends at most one IO buffer, erases at most two flash pages. Connecting may block: on Zephyr
  * for `CONFIG_NET_SOCKETS_DNS_TIMEOUT` with each of IPv4 and IPv6, then for `CONFIG_NET_SOCKETS_CONNECT_TIMEOUT` with TCP and once more
  * with TLS, for each address of the host until one answers. Without a network nothing blocks. Only one thread polls; it needs no lock
  * against the threads that call other functions.
@@ -853,7 +853,7 @@ int32_t mender_client_confirm(void);
  * Writes the device's public key, for instance for the server's list of preauthorised devices: PEM and a NUL. Makes the key if there
  * never was one. From any thread, while no poll runs; needs the stack that the platform's crypto needs.
  *
- * @param buf `size` bytes; `MENDER_PUBLIC_KEY_MAX` are enough.
+ * @param buf `size` bytes; `MENDER_PUBLIC_KEY_MAX` are enough. Where it fails they are zeros.
  * @retval 0 written. @retval MENDER_E_NULL_POINTER `buf` is NULL. @retval MENDER_E_CONFIG_BUFFER it is too small.
  * @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
  * @retval MENDER_E_KEY_… the key cannot be read or made. @retval MENDER_E_NOT_INITIALISED there is no client.

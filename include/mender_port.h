@@ -4,9 +4,9 @@
  * Mender client for microcontrollers: what a platform defines.
  *
  * Every function must be defined, those of a running hash only where the library has the feature `port-sha256`. All but the lock,
- * `mender_port_defaults` and the clock's wait and wake are called one at a time: from `mender_client_poll`, and from
- * `mender_client_confirm` and `mender_client_public_key`. They return at once, but for what their documentation says, and keep no
- * pointer beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
+ * `mender_port_defaults` and the clock's wait and wake are called one at a time: from `mender_client_poll`, `mender_client_confirm`
+ * and `mender_client_public_key`, and at the end from `mender_client_exit`, or from the call that it came in upon. They return at
+ * once, but for what their documentation says, and keep no pointer beyond the call. -errno is kept for the log, never interpreted, but for -EAGAIN, which is `MENDER_AGAIN`, and -ENOENT.
  *
  * Rust binds this header by bindgen (rust/zephyr-sys): integers of fixed width and pointers only, no enumerations.
  */
@@ -286,7 +286,7 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs);
  */
 int32_t mender_port_system_reset_cause(void);
 
-/** Restarts the device. Where it returns, the client waits for the restart. Called where the application has no callback for it. */
+/** Restarts the device. Where it returns, the client waits 60 s for the restart; then the update fails and is undone. Called where the application has no callback for it. */
 void mender_port_system_reboot(void);
 
 #ifdef __cplusplus

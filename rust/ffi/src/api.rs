@@ -126,7 +126,7 @@ pub extern "C" fn mender_client_activate() -> i32 {
     ask(|shared| shared.stage = Stage::Active)
 }
 
-/// Does one bounded piece of work: receives or sends at most one IO buffer, erases at most one flash page. Connecting may block: on Zephyr
+/// Does one bounded piece of work: receives or sends at most one IO buffer, erases at most two flash pages. Connecting may block: on Zephyr
 /// for `CONFIG_NET_SOCKETS_DNS_TIMEOUT` with each of IPv4 and IPv6, then for `CONFIG_NET_SOCKETS_CONNECT_TIMEOUT` with TCP and once more
 /// with TLS, for each address of the host until one answers. Without a network nothing blocks. Only one thread polls; it needs no lock
 /// against the threads that call other functions.
@@ -261,7 +261,7 @@ pub extern "C" fn mender_client_confirm() -> i32 {
 /// Writes the device's public key, for instance for the server's list of preauthorised devices: PEM and a NUL. Makes the key if there
 /// never was one. From any thread, while no poll runs; needs the stack that the platform's crypto needs.
 ///
-/// @param buf `size` bytes; `MENDER_PUBLIC_KEY_MAX` are enough.
+/// @param buf `size` bytes; `MENDER_PUBLIC_KEY_MAX` are enough. Where it fails they are zeros.
 /// @retval 0 written. @retval MENDER_E_NULL_POINTER `buf` is NULL. @retval MENDER_E_CONFIG_BUFFER it is too small.
 /// @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
 /// @retval MENDER_E_KEY_… the key cannot be read or made. @retval MENDER_E_NOT_INITIALISED there is no client.

@@ -119,7 +119,7 @@ pub struct MenderCallbacks {
     pub inventory: Option<unsafe extern "C" fn(user: *mut c_void, pairs: *mut MenderPairs)>,
     /// Something happened. `notice` is good for the call only.
     pub notice: Option<unsafe extern "C" fn(user: *mut c_void, notice: *const MenderNotice)>,
-    /// Restarts the device; need not return. NULL: the platform's restart.
+    /// Restarts the device within 60 s, or the update fails and is undone; need not return. NULL: the platform's restart.
     pub restart: Option<unsafe extern "C" fn(user: *mut c_void)>,
 }
 

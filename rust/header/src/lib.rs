@@ -34,7 +34,7 @@ const TOP: &str = "\
  * @file
  * Mender client for microcontrollers: the application's interface.
  *
- * Functions return 0, or a negative code; outputs are written only on success; every pointer is checked for NULL.
+ * Functions return 0, or a negative code; outputs are written only on success, but where it is said; every pointer is checked for NULL.
  * The library cannot be linked beside another Mender client: both define `mender_` functions.
  */
 /* Made from rust/ffi by `cargo xtask header`: edit there. */";
