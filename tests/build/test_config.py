@@ -25,6 +25,10 @@ KERNEL_H = """
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ARG_UNUSED(x) (void)(x)
+#define K_FOREVER 0
+struct k_mutex { int any; };
+int k_mutex_lock(struct k_mutex *, int);
+int k_mutex_unlock(struct k_mutex *);
 """
 
 # So much of Zephyr and PSA that the ports can be read.
@@ -141,6 +145,7 @@ GOOD = {
     "CONFIG_MBEDTLS_HEAP_SIZE": 90000,
 }
 
+KEY_ON_ZMS = {"CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS": 1}
 ZMS = {"CONFIG_SETTINGS_NVS": None, "CONFIG_SETTINGS_ZMS": 1}
 
 # What is configured otherwise, and what must then be said; nothing: it is allowed.
@@ -155,11 +160,13 @@ CASES = [
     ({"CONFIG_TEST_RANDOM_GENERATOR": 1, "CONFIG_MENDER_MCU_KEYS_NOT_SECURE": 1}, None),
     ({"CONFIG_SECURE_STORAGE": None}, "CONFIG_SECURE_STORAGE"),
     ({"CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_NONE": 1}, "storage partition"),
-    ({"CONFIG_SECURE_STORAGE": None, "CONFIG_BUILD_WITH_TFM": 1}, None),
+    ({"CONFIG_SECURE_STORAGE": None, "CONFIG_PSA_CRYPTO_PROVIDER_CUSTOM": 1}, None),
     ({"CONFIG_SECURE_STORAGE": None, "CONFIG_MENDER_MCU_KEY_FROM_APPLICATION": 1}, None),
     ({"CONFIG_SETTINGS_NVS": None}, "CONFIG_SETTINGS_NVS"),
     (ZMS, "power cuts"),
     (ZMS | {"CONFIG_FLASH_HAS_EXPLICIT_ERASE": None, "CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE": 1}, None),
+    (KEY_ON_ZMS, "device key would lie on ZMS"),
+    (KEY_ON_ZMS | {"CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE": 1}, None),
     ({"CONFIG_NET_SOCKETS_SOCKOPT_TLS": None}, "CONFIG_NET_SOCKETS_SOCKOPT_TLS"),
     ({"CONFIG_NET_SOCKETS_SOCKOPT_TLS": None, "CONFIG_MENDER_MCU_ALLOW_HTTP": 1}, None),
     ({"CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS": 1}, "CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS"),
@@ -221,6 +228,14 @@ class Checks(unittest.TestCase):
             for text in re.findall(r"^BUILD_ASSERT\((.*?)\);$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
                 said = "".join(words or "-S mender-mcu " for words, _ in re.findall(r'"(.*?)"|(\bSNIPPET\b)', text))
                 self.assertTrue(any(sentence and sentence in said for sentence in expected), f"{path.name}: {said}")
+
+
+class Loops(unittest.TestCase):
+    def test_no_macro_of_zephyr_polls_twice(self):
+        # MIN() and its like evaluate one of their arguments twice. The second poll's answer would be taken for the first one's.
+        for path in sorted(path for folder in ("samples", "tests", "zephyr") for path in (REPOSITORY / folder).rglob("*.c")):
+            found = re.search(r"\b(MIN|MAX|CLAMP)\([^;]*\bmender_client_\w+\(", path.read_text(encoding="utf-8"))
+            self.assertIsNone(found, path)
 
 
 class Kconfig(unittest.TestCase):

@@ -52,7 +52,7 @@ const MENDER_ARTIFACT: (&str, &str) = ("mender-artifact", "apt install mender-ar
 
 /// Suites that run, and how many cases each has. Whoever adds a case says so here.
 const SUITES: &[Scenario] = &[
-    Scenario::runs("tests/twister/port", "mender_mcu.port", 82),
+    Scenario::runs("tests/twister/port", "mender_mcu.port", 83),
     Scenario::runs("tests/twister/net", "mender_mcu.net", 49),
     Scenario::runs("tests/twister/public", "mender_mcu.public", 8),
     Scenario::runs("tests/twister/shell", "mender_mcu.shell", 19),
@@ -60,7 +60,7 @@ const SUITES: &[Scenario] = &[
 
 /// The same, for RISC-V.
 const RV32: &[Scenario] = &[
-    Scenario::runs("tests/twister/port", "mender_mcu.port", 82),
+    Scenario::runs("tests/twister/port", "mender_mcu.port", 83),
     Scenario::runs("tests/twister/net", "mender_mcu.net", 49),
 ];
 
@@ -108,10 +108,10 @@ const STEPS: &[Step] = &[
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX)
     }),
     Step::builds("T4 samples/ota", Chip::Arm, &[], |zephyr| {
-        zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg")
+        zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&any_ca()])
     }),
     Step::builds("T4 samples/nucleo", Chip::Arm, &[], |zephyr| {
-        zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg")
+        zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()])
     }),
     Step::builds("T4 foreign native_sim", Chip::Native, &[], |zephyr| {
         foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"])
@@ -122,6 +122,7 @@ const STEPS: &[Step] = &[
     }),
     Step::runs("T4 artifact", Chip::Arm, &[MENDER_ARTIFACT], artifact),
     Step::runs("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
+    Step::runs("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
     Step::runs("T4 footprint", Chip::Arm, &[], size::check),
 ];
 
@@ -359,10 +360,11 @@ impl Zephyr {
     }
 
     /// The same for a sample on a board, with MCUboot: there is a signed image, and an artifact where the tool for it is.
-    fn build_with_mcuboot(&self, name: &str, source: &str, board: &str) -> Outcome {
+    fn build_with_mcuboot(&self, name: &str, source: &str, board: &str, options: &[&str]) -> Outcome {
         let sysbuild = self.base.join("share/sysbuild");
         let app = format!("-DAPP_DIR={}", root().join(source).display());
-        let built = self.build(name, &sysbuild.to_string_lossy(), board, &[&app, &any_ca()]);
+        let options = [&[app.as_str()], options].concat();
+        let built = self.build(name, &sysbuild.to_string_lossy(), board, &options);
         let Outcome::Passed { .. } = built else { return built };
         let image = Path::new(source).file_name().unwrap_or_default();
         let signed = scratch(name).join(image).join("zephyr/zephyr.signed.bin");
@@ -500,6 +502,35 @@ fn stack(zephyr: &Zephyr) -> Outcome {
         Ok(ca) => stack_with(zephyr, "stack", &[ca], &[]),
         Err(text) => Outcome::failed(text),
     }
+}
+
+/// `samples/ota` as it is on a board: an address by DHCP, long waits, a watchdog.
+fn sample(zephyr: &Zephyr) -> Outcome {
+    let [server, ..] = match programs() {
+        Ok(programs) => programs,
+        Err(text) => return Outcome::failed(text),
+    };
+    let ca = match make_ca(&server) {
+        Ok(ca) => ca,
+        Err(text) => return Outcome::failed(text),
+    };
+    let options = [
+        trusting(std::slice::from_ref(&ca)),
+        "-DCONFIG_MENDER_MCU_SERVER_URL=\"https://10.0.2.2:18743\"".to_owned(),
+        "-DCONFIG_MENDER_MCU_FIRST_CHECK_MAX_S=1".to_owned(),
+    ];
+    let built = zephyr.build_with_mcuboot(
+        "ota-qemu",
+        "samples/ota",
+        "mps2/an385",
+        &options.each_ref().map(String::as_str),
+    );
+    let Outcome::Passed { .. } = built else { return built };
+    let ran = script(
+        "tests/qemu/sample.py",
+        &[("--server", server), ("--build", scratch("ota-qemu")), ("--ca", ca)],
+    );
+    counted(ran, "run")
 }
 
 /// The same with chains as public certification authorities have them.

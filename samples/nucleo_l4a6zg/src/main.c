@@ -4,6 +4,8 @@
 #include <zephyr/drivers/hwinfo.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/net/dhcpv4.h>
+#include <zephyr/net/net_if.h>
 #include <zephyr/sys/util.h>
 #include <zephyr/version.h>
 
@@ -72,11 +74,16 @@ int main(void)
 	if (rc != 0) {
 		LOG_ERR("no LEDs: %d", rc);
 	}
+	if (IS_ENABLED(CONFIG_NET_DHCPV4)) {
+		net_dhcpv4_start(net_if_get_default());
+	}
 	if (start() != 0) {
 		watchdog_give_up();
 	}
 	for (;;) {
-		mender_client_wait(MIN(mender_client_poll(), WATCHDOG_SLEEP_MAX_MS));
+		const uint32_t ms = mender_client_poll();
+
+		mender_client_wait(MIN(ms, WATCHDOG_SLEEP_MAX_MS));
 		watchdog_feed();
 	}
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <mender_mcu.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/net/dhcpv4.h>
+#include <zephyr/net/net_if.h>
 #include <zephyr/sys/util.h>
 
 #include "watchdog.h"
@@ -14,6 +16,9 @@ int main(void)
 	if (rc != 0) {
 		LOG_ERR("no watchdog: %d", rc);
 	}
+	if (IS_ENABLED(CONFIG_NET_DHCPV4)) {
+		net_dhcpv4_start(net_if_get_default());
+	}
 	rc = mender_client_init(NULL);
 	if (rc == 0) {
 		rc = mender_client_activate();
@@ -23,7 +28,9 @@ int main(void)
 		watchdog_give_up();
 	}
 	for (;;) {
-		mender_client_wait(MIN(mender_client_poll(), WATCHDOG_SLEEP_MAX_MS));
+		const uint32_t ms = mender_client_poll();
+
+		mender_client_wait(MIN(ms, WATCHDOG_SLEEP_MAX_MS));
 		watchdog_feed();
 	}
 }

@@ -114,7 +114,9 @@ int main(void)
 		watchdog_give_up();
 	}
 	for (;;) {
-		mender_client_wait(MIN(mender_client_poll(), WATCHDOG_SLEEP_MAX_MS));
+		const uint32_t ms = mender_client_poll();
+
+		mender_client_wait(MIN(ms, WATCHDOG_SLEEP_MAX_MS));
 		watchdog_feed();
 	}
 }

@@ -120,7 +120,9 @@ static bool connects_within(uint32_t ms)
 	const int64_t end = k_uptime_get() + ms;
 
 	while (server.connections == 0 && k_uptime_get() < end) {
-		mender_client_wait(MIN(mender_client_poll(), 1000));
+		const uint32_t next_ms = mender_client_poll();
+
+		mender_client_wait(MIN(next_ms, 1000));
 	}
 	return server.connections > 0;
 }
