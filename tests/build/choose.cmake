@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK_BOARD=] [-DEMBED=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
+# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK_BOARD=] [-DEMBED=] [-DSYSBUILD=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
+cmake_minimum_required(VERSION 3.20.0)
 include(${REPOSITORY}/zephyr/cmake/rust.cmake)
 
 # Zephyr's functions and CMake's that a script cannot call, as far as the checks need them. DT_<label or property>: it is there.
@@ -23,6 +24,15 @@ endif()
 if(EMBED)
   include(${REPOSITORY}/zephyr/cmake/credentials.cmake)
   mender_mcu_embed_credentials()
+  return()
+endif()
+if(SYSBUILD)
+  set(SYSBUILD_CURRENT_MODULE_NAME ours)
+  include(${REPOSITORY}/zephyr/sysbuild/CMakeLists.txt)
+  # A second time, as when a build folder is configured again.
+  ours_pre_cmake()
+  ours_pre_cmake()
+  message(NOTICE "snippets: ${app_SNIPPET}\nconf: ${mcuboot_EXTRA_CONF_FILE}\noverlay: ${mcuboot_EXTRA_DTC_OVERLAY_FILE}.")
   return()
 endif()
 if(NOT DEFINED TARGET)

@@ -219,6 +219,41 @@ class Board(unittest.TestCase):
         self.assertIn("the image is not built for MCUboot", text)
 
 
+class Sysbuild(unittest.TestCase):
+    """What SB_CONFIG_MENDER_MCU adds to an application's images."""
+
+    def files(self, *present, **definitions):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "sysbuild").mkdir()
+            for name in present:
+                (Path(folder) / "sysbuild" / name).touch()
+            common = {"SYSBUILD": "y", "SB_CONFIG_MENDER_MCU": "y", "DEFAULT_IMAGE": "app", "APP_DIR": folder}
+            common |= {"BOARD": "board", "BOARD_QUALIFIERS": "/soc/cpu"}
+            text, ok = choose(**common, **{name: value.replace("APP", folder) for name, value in definitions.items()})
+        self.assertTrue(ok, text)
+        return text.replace(f"{folder}/sysbuild/", "")
+
+    def test_mcuboot_gets_the_files_of_the_board_and_keeps_its_others(self):
+        self.assertIn("conf: overlay: .", self.files())
+        self.assertIn("conf: mcuboot_board.conf overlay: mcuboot_board.overlay.", self.files("mcuboot_board.conf", "mcuboot_board.overlay"))
+        both = ("mcuboot_board.conf", "mcuboot_board_soc_cpu.conf")
+        self.assertIn("conf: mcuboot_board.conf;mcuboot_board_soc_cpu.conf overlay", self.files(*both))
+        # What sysbuild has found by itself, and what it would have found.
+        every = ("mcuboot.conf", "mcuboot_board.conf")
+        expected = "conf: mcuboot.conf;mcuboot_board.conf overlay"
+        self.assertIn(expected, self.files(*every))
+        self.assertIn(expected, self.files(*every, mcuboot_EXTRA_CONF_FILE="APP/sysbuild/mcuboot.conf"))
+        # What the command line names has the last word, and is in place of what is for all boards.
+        named = self.files(*every, mcuboot_EXTRA_CONF_FILE="mine.conf", mcuboot_EXTRA_DTC_OVERLAY_FILE="mine.overlay")
+        self.assertIn("conf: mcuboot_board.conf;mine.conf overlay: mine.overlay.", named)
+
+    def test_the_application_gets_the_snippet_beside_its_others(self):
+        self.assertIn("snippets: mender-mcu conf", self.files())
+        self.assertIn("snippets: rtt-console;mender-mcu conf", self.files(SNIPPET="rtt-console"))
+        self.assertIn("snippets: own;mender-mcu conf", self.files(SNIPPET="rtt-console", app_SNIPPET="own"))
+        self.assertIn("snippets: mender-mcu conf", self.files(app_SNIPPET="mender-mcu"))
+
+
 class Files(unittest.TestCase):
     """What Kconfig names is looked for when the build is configured."""
 

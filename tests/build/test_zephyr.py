@@ -54,7 +54,7 @@ class Symbols(unittest.TestCase):
     def test_it_is_there_for_the_cpus_that_have_a_rust_target(self):
         for symbols in (["CPU_CORTEX_M"], ["RISCV"], ["X86"], ["ARCH_POSIX", "64BIT"]):
             self.assertTrue(self.available(*symbols), symbols)
-        for symbols in ([], ["XTENSA"], ["RISCV", "64BIT"], ["X86", "X86_64", "64BIT"], ["ARCH_POSIX"], ["ARM64", "64BIT"]):
+        for symbols in ([], ["CPU_CORTEX_M", "TRUSTED_EXECUTION_NONSECURE"], ["XTENSA"], ["RISCV", "64BIT"], ["X86", "X86_64", "64BIT"], ["ARCH_POSIX"], ["ARM64", "64BIT"]):
             self.assertFalse(self.available(*symbols), symbols)
 
     def test_what_is_turned_on_exists(self):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bootinfo.h"
+#include "port_slot.h"
 
 #include <bootutil/boot_status.h>
 #include <errno.h>
@@ -11,7 +12,7 @@ LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
 
 #define BUILT_FOR                                                                                                      \
 	(IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY)      ? MCUBOOT_MODE_UPGRADE_ONLY                    \
-	 : IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE)   ? MCUBOOT_MODE_SWAP_USING_MOVE                 \
+	 : SLOT_SWAPS_USING_MOVE                                        ? MCUBOOT_MODE_SWAP_USING_MOVE                 \
 	 : IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_OFFSET) ? MCUBOOT_MODE_SWAP_USING_OFFSET               \
 									: MCUBOOT_MODE_SWAP_USING_SCRATCH)
 

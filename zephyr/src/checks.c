@@ -25,7 +25,7 @@ BUILD_ASSERT(!TEST_RANDOM || IS_ENABLED(CONFIG_MENDER_MCU_KEYS_NOT_SECURE),
 	     "(on STM32 &rng and its clock), or set CONFIG_MENDER_MCU_KEYS_NOT_SECURE=y");
 
 #define KEY_STORE                                                                                                      \
-	(IS_ENABLED(CONFIG_BUILD_WITH_TFM) || IS_ENABLED(CONFIG_PSA_CRYPTO_PROVIDER_CUSTOM) ||                         \
+	(IS_ENABLED(CONFIG_PSA_CRYPTO_PROVIDER_CUSTOM) ||                                                              \
 	 (IS_ENABLED(CONFIG_SECURE_STORAGE) && !IS_ENABLED(CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_NONE)))
 BUILD_ASSERT(KEY_STORE || IS_ENABLED(CONFIG_MENDER_MCU_KEY_FROM_APPLICATION),
 	     "the device key would be lost at every restart: set CONFIG_SECURE_STORAGE=y and give the board a storage partition");
@@ -34,9 +34,12 @@ BUILD_ASSERT(KEY_STORE || IS_ENABLED(CONFIG_MENDER_MCU_KEY_FROM_APPLICATION),
 BUILD_ASSERT(IS_ENABLED(CONFIG_SETTINGS_NVS) || IS_ENABLED(CONFIG_SETTINGS_ZMS),
 	     "records are kept where settings are: set CONFIG_SETTINGS_NVS=y, or CONFIG_SETTINGS_ZMS=y where flash needs no erase");
 /* Of 100 power cuts in a write of ZMS, 16 to 30 left a store that cannot be written any more (docs/decisions/0004). */
-BUILD_ASSERT(!IS_ENABLED(CONFIG_SETTINGS_ZMS) || !IS_ENABLED(CONFIG_FLASH_HAS_EXPLICIT_ERASE) ||
-		     IS_ENABLED(CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE),
+#define ERASED (IS_ENABLED(CONFIG_FLASH_HAS_EXPLICIT_ERASE) && !IS_ENABLED(CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE))
+BUILD_ASSERT(!IS_ENABLED(CONFIG_SETTINGS_ZMS) || !ERASED,
 	     "ZMS does not survive power cuts on flash that must be erased: set CONFIG_SETTINGS_NVS=y and CONFIG_ZMS=n");
+BUILD_ASSERT(!IS_ENABLED(CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS) || !ERASED,
+	     "the device key would lie on ZMS, which does not survive power cuts on flash that must be erased: set "
+	     "CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_SETTINGS=y");
 
 /* TLS */
 BUILD_ASSERT(IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS) || IS_ENABLED(CONFIG_MENDER_MCU_ALLOW_HTTP),

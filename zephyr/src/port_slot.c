@@ -95,7 +95,7 @@ static int room(uint32_t *bytes)
 		return rc;
 	}
 	kept = trailer_size(image.flash_area, page.size);
-	if (IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE)) {
+	if (SLOT_SWAPS_USING_MOVE) {
 		/* The running image is first moved up by one page. */
 		kept += page.size;
 	}

@@ -3,9 +3,15 @@
 #define MENDER_PORT_SLOT_H_
 
 #include <stdbool.h>
+#include <zephyr/kernel.h>
 #include <zephyr/storage/flash_map.h>
 
 #define INACTIVE_SLOT FIXED_PARTITION_ID(slot1_partition)
+
+/** The older name of swap using move is "without scratch". */
+#define SLOT_SWAPS_USING_MOVE                                                                                          \
+	(IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE) ||                                                 \
+	 IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_WITHOUT_SCRATCH))
 
 /** Erases the page of the inactive slot that an offset lies in, unless it is blank. 1: it was erased; 0: it was blank; else -errno. */
 int slot_clear_page(const struct flash_area *area, uint32_t offset);

@@ -6,6 +6,7 @@
 #include <zephyr/net/socket.h>
 
 #include "port_transport.h"
+#include "tls_in_use.h"
 
 LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
 
@@ -20,6 +21,8 @@ struct stream {
 
 static struct stream streams[MENDER_CHANNEL_CONNECT + 1];
 
+K_MUTEX_DEFINE(tls_in_use);
+
 static struct stream *stream_of(int32_t channel)
 {
 	return channel >= 0 && channel < (int32_t)ARRAY_SIZE(streams) ? &streams[channel] : NULL;
@@ -29,10 +32,12 @@ void mender_port_transport_close(int32_t channel)
 {
 	struct stream *stream = stream_of(channel);
 
+	k_mutex_lock(&tls_in_use, K_FOREVER);
 	if (stream != NULL && stream->open) {
 		zsock_close(stream->socket);
 		*stream = (struct stream){0};
 	}
+	k_mutex_unlock(&tls_in_use);
 }
 
 static int connect_to(const struct zsock_addrinfo *address, int32_t channel, const char *host, bool tls)
@@ -211,7 +216,7 @@ bool transport_expects_data(void)
 	return false;
 }
 
-bool transport_wait(uint32_t ms)
+static bool look(uint32_t ms)
 {
 	struct zsock_pollfd polled[ARRAY_SIZE(streams)];
 	struct stream *whose[ARRAY_SIZE(streams)];
@@ -234,6 +239,15 @@ bool transport_wait(uint32_t ms)
 			ready = true;
 		}
 	}
+	return ready;
+}
+
+bool transport_wait(uint32_t ms)
+{
+	k_mutex_lock(&tls_in_use, K_FOREVER);
+	bool ready = look(ms);
+
+	k_mutex_unlock(&tls_in_use);
 	return ready;
 }
 

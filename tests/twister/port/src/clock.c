@@ -3,6 +3,9 @@
 #include <zephyr/kernel.h>
 #include <zephyr/ztest.h>
 
+#include "port_transport.h"
+#include "tls_in_use.h"
+
 static void wake(struct k_timer *timer)
 {
 	ARG_UNUSED(timer);
@@ -78,6 +81,48 @@ ZTEST(clock, test_the_shortest_wait_lets_others_of_the_same_priority_run)
 	mender_port_clock_wait(1);
 	zassert_true(ran);
 	k_thread_join(&thread, K_FOREVER);
+}
+
+static struct k_thread other;
+static K_THREAD_STACK_DEFINE(other_stack, 4096);
+
+static void uses_tls(void *a, void *b, void *c)
+{
+	uint8_t point[65];
+
+	ARG_UNUSED(b);
+	ARG_UNUSED(c);
+	switch ((uintptr_t)a) {
+	case 0:
+		(void)mender_port_crypto_device_key();
+		break;
+	case 1:
+		(void)mender_port_crypto_make_device_key();
+		break;
+	case 2:
+		(void)mender_port_crypto_public_key(point);
+		break;
+	case 3:
+		mender_port_transport_close(MENDER_CHANNEL_API);
+		break;
+	default:
+		(void)transport_wait(1);
+		break;
+	}
+}
+
+ZTEST(clock, test_what_uses_tls_waits_while_another_thread_is_in_it)
+{
+	for (uintptr_t what = 0; what <= 4; what++) {
+		k_mutex_lock(&tls_in_use, K_FOREVER);
+		k_thread_create(&other, other_stack, K_THREAD_STACK_SIZEOF(other_stack), uses_tls, (void *)what, NULL, NULL,
+				k_thread_priority_get(k_current_get()), 0, K_NO_WAIT);
+		const int early = k_thread_join(&other, K_MSEC(100));
+
+		k_mutex_unlock(&tls_in_use);
+		zassert_equal(early, -EAGAIN, "%u", (uint32_t)what);
+		zassert_ok(k_thread_join(&other, K_SECONDS(20)), "%u", (uint32_t)what);
+	}
 }
 
 /* An emulator that has to wait for its host ticks late. */
