@@ -52,14 +52,15 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
     report.step("docs", docs::check);
     nopanic::steps(&mut report, quick);
     if !quick {
+        report.step("powercut", powercut::check);
+        // Each keeps one processor busy, or none.
+        let mut steps: Vec<(_, fn() -> Outcome)> =
+            vec![("mutations", powercut::mutations), ("sigkill", demo::sigkill), ("demo", demo::check)];
         match bench::missing() {
             Some(missing) => report.skip("bench", &missing),
-            None => report.step("bench", bench::check),
+            None => steps.push(("bench", bench::check)),
         }
-        report.step("demo", demo::check);
-        report.step("sigkill", demo::sigkill);
-        report.step("powercut", powercut::check);
-        report.step("mutations", powercut::mutations);
+        report.steps_in_pairs(&steps);
         header::steps(&mut report, true);
         zephyr::steps(&mut report);
     }

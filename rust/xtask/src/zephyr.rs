@@ -25,17 +25,17 @@ struct Step {
     /// What it needs.
     tools: Tools,
     run: fn(&Zephyr) -> Outcome,
-    /// Nothing of it runs against a clock, so another such step may be under way.
-    only_builds: bool,
+    /// Another such step may be under way: it builds, and what it runs is not in a hurry.
+    has_patience: bool,
 }
 
 impl Step {
     const fn runs(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
-        Self { name, chip, tools, run, only_builds: false }
+        Self { name, chip, tools, run, has_patience: false }
     }
 
     const fn builds(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
-        Self { name, chip, tools, run, only_builds: true }
+        Self { name, chip, tools, run, has_patience: true }
     }
 }
 
@@ -120,10 +120,10 @@ const STEPS: &[Step] = &[
         let board = ["--board", "nucleo_l4a6zg", "--sysbuild", "-DSHIELD=arceli_eth_w5500"];
         foreign(zephyr, "foreign-nucleo", &board)
     }),
+    Step::builds("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
+    Step::builds("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
+    Step::builds("T4 footprint", Chip::Arm, &[], size::check),
     Step::runs("T4 artifact", Chip::Arm, &[MENDER_ARTIFACT], artifact),
-    Step::runs("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
-    Step::runs("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
-    Step::runs("T4 footprint", Chip::Arm, &[], size::check),
 ];
 
 type Last = fn(&mut Report, &str);
@@ -199,7 +199,7 @@ fn run(report: &mut Report, steps: &[Step], last: &[(&str, Last)], only: &str) {
             Err(missing) => report.skip(step.name, &missing),
         }
     }
-    for group in able.chunk_by(|(one, _), (other, _)| one.only_builds && other.only_builds) {
+    for group in able.chunk_by(|(one, _), (other, _)| one.has_patience && other.has_patience) {
         let steps: Vec<_> = group.iter().map(|(step, zephyr)| (step.name, || (step.run)(zephyr))).collect();
         match &steps[..] {
             [(name, step)] => report.step(name, step),
