@@ -13,6 +13,7 @@ scenario and each cut, then a table of them; exit code 0: all went well, 1: some
 import argparse
 import collections
 import concurrent.futures
+import os
 import pathlib
 import queue
 import shutil
@@ -28,7 +29,8 @@ from machine import updates
 from updates import Failed
 
 FIRST_PORT = 18600
-WORKERS = 4
+# They sleep most of the time.
+WORKERS = min(8, 4 * (os.cpu_count() or 1))
 PATIENCE_S = 150
 MODES = ("offset", "move", "scratch", "overwrite")
 # After every so many cuts the next update is made, too.
