@@ -21,7 +21,7 @@ pub(crate) fn run<P: Platform>(
     if !MODULES {
         return Happened::Ran(Err(Error::Unsupported));
     }
-    cx.event(Event::ModuleRuns, 0, 0, state.name());
+    cx.say(Event::ModuleRuns, state.name());
     let Some(module) = cx.ports.find(&checkpoint.payload_type) else {
         return Happened::Ran(Err(Error::PayloadUnknown));
     };
@@ -43,7 +43,7 @@ pub(crate) fn confirm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, 
     // Believed when it can be read back.
     match cx.ports.is_confirmed() {
         Ok(true) => {
-            cx.event(Event::Confirmed, 0, 0, "");
+            cx.say(Event::Confirmed, "");
             Ok(Progress::Done)
         }
         Ok(false) => Err(cx.port_failed(Error::Confirm, Errno(0))),
@@ -54,9 +54,9 @@ pub(crate) fn confirm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, 
 /// Asks MCUboot for a test swap.
 pub(crate) fn arm<P: Platform>(cx: &mut Context<'_, P>) -> Result<Progress, Error> {
     if !cx.ports.can_revert() {
-        cx.event(Event::OneWay, Error::CannotRevert.number().into(), 0, "");
+        cx.blame(Event::OneWay, Error::CannotRevert, 0, "");
     }
-    cx.event(Event::SwapRequested, 0, 0, "");
+    cx.say(Event::SwapRequested, "");
     cx.ports.request_swap().map_err(|errno| cx.port_failed(Error::RequestSwap, errno))?;
     Ok(Progress::Done)
 }

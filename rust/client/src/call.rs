@@ -185,7 +185,7 @@ impl Call {
     #[inline(never)]
     fn sign<P: Platform>(&mut self, cx: &mut Context<'_, P>, checkpoint: &mut Checkpoint) -> Step {
         if let Err((error, errno)) = ready_key(cx, checkpoint) {
-            cx.event(Event::KeyFailed, error.number().into(), errno.0, "");
+            cx.blame(Event::KeyFailed, error, errno.0, "");
             // No network is at fault, so nothing is gained by trying again soon.
             return self.failed(error);
         }
@@ -417,7 +417,7 @@ impl Call {
         cx.inventory_sent = None;
         self.reauthenticated = true;
         self.tries = 0;
-        cx.event(Event::Authenticated, 0, 0, "");
+        cx.say(Event::Authenticated, "");
         cx.ports.notice(Notice::Authenticated);
     }
 }
@@ -470,13 +470,13 @@ pub(crate) fn ready_key<P: Platform>(
         Ok(DeviceKey::Absent) if cx.store_unreadable => return Err((Error::StoreRead, Errno(0))),
         Ok(DeviceKey::Absent) => {
             cx.ports.make_device_key().map_err(|errno| (Error::KeyMake, errno))?;
-            cx.event(Event::KeyMade, 0, 0, "");
+            cx.say(Event::KeyMade, "");
         }
     }
     checkpoint.key_made = true;
     // Without this record the key is still found; only its loss could not be told from a first start.
     if let Err(error) = cx.save(checkpoint) {
-        cx.event(Event::KeyFailed, error.number().into(), 0, "");
+        cx.blame(Event::KeyFailed, error, 0, "");
     }
     Ok(())
 }

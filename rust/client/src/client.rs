@@ -376,7 +376,7 @@ impl<'b, P: Platform> Client<'b, P> {
             cx.log.close();
         }
         let cause = cx.ports.reset_cause();
-        cx.event(Event::Started, 0, 0, c.provides.artifact_name());
+        cx.say(Event::Started, c.provides.artifact_name());
         let mut running = Running { new: false, confirmed: true, can_revert: true, refused: false };
         if let Some(hash) = hash {
             running.can_revert = cx.ports.can_revert();
@@ -392,7 +392,7 @@ impl<'b, P: Platform> Client<'b, P> {
                 && matches!(c.phase, Phase::VerifyReboot | Phase::Commit)
                 && cause != ResetCause::Unknown
             {
-                cx.event(Event::OldRuns, 0, 0, cause.name());
+                cx.say(Event::OldRuns, cause.name());
             }
             if !running.new && !running.confirmed && hash.is_ok() && c.phase != Phase::Download {
                 // It was confirmed, or nothing would have been downloaded. A power cut can make MCUboot forget that
@@ -401,7 +401,7 @@ impl<'b, P: Platform> Client<'b, P> {
             }
             running.refused = !running.new && cx.ports.swap_state() == SwapState::Refused;
             if running.new && c.phase == Phase::VerifyReboot {
-                cx.event(Event::OnTrial, 0, 0, c.provides.incoming_name());
+                cx.say(Event::OnTrial, c.provides.incoming_name());
             }
         }
         let random = cx.ports.random();
@@ -459,7 +459,7 @@ impl<'b, P: Platform> Client<'b, P> {
         {
             // The slot holds the image to fall back to, and nobody of ours tries the running one: the application decides. The server
             // hears from the device all the same, by its inventory.
-            cx.event(Event::HeldUnconfirmed, 0, 0, "");
+            cx.say(Event::HeldUnconfirmed, "");
             let held = self.next(Happened::NothingOffered, now_ms);
             self.doing = Doing::Next(held);
         }
@@ -491,7 +491,7 @@ impl<'b, P: Platform> Client<'b, P> {
             Action::SelfTest => Happened::Ran(act::self_test(cx)),
             Action::UploadLog => Happened::LogUploaded,
             Action::Reboot => {
-                cx.event(Event::Restarting, 0, 0, "");
+                cx.say(Event::Restarting, "");
                 cx.ports.notice(Notice::Restarting);
                 cx.close(Channel::Api);
                 cx.close(Channel::Storage);
@@ -518,21 +518,21 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
     }
     if c.phase != Phase::Idle && !core::mem::replace(&mut cx.logging, true) {
         cx.log.clear();
-        cx.event(Event::DeploymentStarted, 0, 0, name);
+        cx.say(Event::DeploymentStarted, name);
         cx.ports.notice(Notice::DeploymentStarted);
     }
     match (c.phase, c.reason) {
         (Phase::SuccessPending, _) => {
-            cx.event(Event::Succeeded, 0, 0, c.provides.artifact_name());
+            cx.say(Event::Succeeded, c.provides.artifact_name());
             cx.ports.notice(Notice::DeploymentSucceeded);
         }
         (Phase::FailurePending, Some(reason)) => {
             if name.is_empty() {
                 // Without an incoming name the stored one says `_INCONSISTENT`.
                 name = c.provides.artifact_name();
-                cx.event(Event::NameInconsistent, 0, 0, name);
+                cx.say(Event::NameInconsistent, name);
             }
-            cx.event(Event::DeploymentFailed, reason.number().into(), 0, name);
+            cx.blame(Event::DeploymentFailed, reason, 0, name);
             cx.log.close();
             // An abort was told when it was heard.
             if reason != Error::Aborted {
@@ -558,7 +558,7 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
 
 /// Tells log and application that the server does not want the deployment any more.
 fn aborted<P: Platform>(cx: &mut Context<'_, P>) {
-    cx.event(Event::Aborted, 0, 0, "");
+    cx.say(Event::Aborted, "");
     cx.ports.notice(Notice::DeploymentFailed(Error::Aborted));
 }
 
@@ -592,7 +592,7 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
         What::Log => Happened::LogUploaded,
         What::Inventory if (200..300).contains(&status) => {
             cx.inventory_sent = cx.inventory_hash;
-            cx.event(Event::InventorySent, 0, 0, "");
+            cx.say(Event::InventorySent, "");
             Happened::InventorySent
         }
         What::Inventory => Happened::InventoryFailed { retry_after_ms },
@@ -631,7 +631,7 @@ fn checked<P: Platform>(
     if let Some(error) = refused {
         cx.call_failed(error, What::Check.name());
     } else if status == 204 {
-        cx.event(Event::NothingOffered, 0, 0, "");
+        cx.say(Event::NothingOffered, "");
     }
     action
 }

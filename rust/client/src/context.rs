@@ -114,6 +114,18 @@ impl<'b, P: Platform> Context<'b, P> {
         }
     }
 
+    /// Logs an event without numbers. Most have none, so what a call of this spares is worth the function.
+    #[inline(never)]
+    pub(crate) fn say(&mut self, event: Event, text: &str) {
+        self.event(event, 0, 0, text);
+    }
+
+    /// Logs an event that tells of an error.
+    #[inline(never)]
+    pub(crate) fn blame(&mut self, event: Event, error: Error, b: i32, text: &str) {
+        self.event(event, error.number().into(), b, text);
+    }
+
     /// Logs a port's failure and keeps it for the application.
     pub(crate) fn port_failed(&mut self, error: Error, errno: Errno) -> Error {
         self.failed(Event::PortFailed, error, errno, "")
@@ -124,13 +136,13 @@ impl<'b, P: Platform> Context<'b, P> {
         if self.last_error.is_none_or(|last| last.error != error) {
             self.last_error = Some(LastError { error, errno: 0 });
         }
-        self.event(Event::CallFailed, error.number().into(), 0, name);
+        self.blame(Event::CallFailed, error, 0, name);
     }
 
     #[inline(never)]
     fn failed(&mut self, event: Event, error: Error, errno: Errno, text: &str) -> Error {
         self.last_error = Some(LastError { error, errno: errno.0 });
-        self.event(event, error.number().into(), errno.0, text);
+        self.blame(event, error, errno.0, text);
         error
     }
 
@@ -275,7 +287,7 @@ impl<'b, P: Platform> Context<'b, P> {
 
     fn unreadable(&mut self, id: RecordId, error: Error, errno: i32) {
         let name = if id == RecordId::A { "A" } else { "B" };
-        self.event(Event::RecordUnreadable, error.number().into(), errno, name);
+        self.blame(Event::RecordUnreadable, error, errno, name);
     }
 
     fn load_log(&mut self, checkpoint: &Checkpoint) {

@@ -168,7 +168,7 @@ impl<H: Hasher> Download<H> {
             Err(error) if is_transport(error) => self.broke(cx, error, now),
             Err(error) => {
                 cx.close(Channel::Storage);
-                cx.event(Event::ArtifactRefused, error.number().into(), 0, "");
+                cx.blame(Event::ArtifactRefused, error, 0, "");
                 Err(error)
             }
             ok => ok,
@@ -486,7 +486,7 @@ impl<H: Hasher> Download<H> {
             return Err(error);
         }
         let received = i32::try_from(self.received).unwrap_or(i32::MAX);
-        cx.event(Event::DownloadBroke, error.number().into(), received, "");
+        cx.blame(Event::DownloadBroke, error, received, "");
         let timing = &cx.config.timing;
         let random = cx.ports.random();
         let ms = self.backoff.next_ms(timing.retry_ms, timing.retry_cap_ms, random);
