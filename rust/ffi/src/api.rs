@@ -123,7 +123,7 @@ pub unsafe extern "C" fn mender_client_register_module(module: *const MenderUpda
 /// @retval 0 active. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_activate() -> i32 {
-    ask(|shared| shared.stage = Stage::Active)
+    change(|shared| shared.stage = Stage::Active)
 }
 
 /// Does one bounded piece of work: receives or sends at most one IO buffer, erases at most two flash pages. Connecting may block: on Zephyr
@@ -154,19 +154,19 @@ pub extern "C" fn mender_client_poll() -> u32 {
 }
 
 fn pass_on(asked: Asked, client: &mut Client<'static, Ports>) {
-    if asked.check {
+    if asked.has(Asked::CHECK) {
         client.check_now();
     }
-    if asked.inventory {
+    if asked.has(Asked::INVENTORY) {
         client.inventory_now();
     }
-    if asked.authentication {
+    if asked.has(Asked::AUTHENTICATION) {
         client.authenticate_now();
     }
-    if asked.retry {
+    if asked.has(Asked::RETRY) {
         client.retry();
     }
-    if asked.abort {
+    if asked.has(Asked::ABORT) {
         client.abort();
     }
 }
@@ -197,7 +197,7 @@ pub extern "C" fn mender_client_exit() -> i32 {
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_check_now() -> i32 {
-    ask(|shared| shared.asked.check = true)
+    ask(Asked::CHECK)
 }
 
 /// Asks for the inventory to be sent at the next poll, changed or not. As `mender_client_check_now`.
@@ -205,7 +205,7 @@ pub extern "C" fn mender_client_check_now() -> i32 {
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_inventory_now() -> i32 {
-    ask(|shared| shared.asked.inventory = true)
+    ask(Asked::INVENTORY)
 }
 
 /// Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`.
@@ -213,7 +213,7 @@ pub extern "C" fn mender_client_inventory_now() -> i32 {
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_authenticate_now() -> i32 {
-    ask(|shared| shared.asked.authentication = true)
+    ask(Asked::AUTHENTICATION)
 }
 
 /// Asks for the image that was reverted last to be tried again, and for a check for updates. An image that did not prove itself is
@@ -222,7 +222,7 @@ pub extern "C" fn mender_client_authenticate_now() -> i32 {
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_retry() -> i32 {
-    ask(|shared| shared.asked.retry = true)
+    ask(Asked::RETRY)
 }
 
 /// Asks for the deployment in progress to be stopped at the next poll. What was installed is undone, if need be by a restart into the
@@ -239,7 +239,7 @@ pub extern "C" fn mender_client_abort() -> i32 {
         (_, MENDER_PHASE_IDLE) => Err(Error::NoDeployment),
         _ if shared.status.can_abort == 0 => Err(Error::TooLate),
         _ => {
-            shared.asked.abort = true;
+            shared.asked.add(Asked::ABORT);
             Ok(())
         }
     });
@@ -328,7 +328,14 @@ fn between_polls<R>(run: impl FnOnce(&mut Client<'static, Ports>) -> Result<R, E
     result
 }
 
-fn ask(request: impl FnOnce(&mut singleton::Shared)) -> i32 {
+/// Asks the next poll for something.
+#[inline(never)]
+fn ask(request: Asked) -> i32 {
+    change(|shared| shared.asked.add(request))
+}
+
+/// Changes what threads share, if there is a client, and wakes it.
+fn change(request: impl FnOnce(&mut singleton::Shared)) -> i32 {
     let asked = with(|shared| match shared.stage {
         Stage::Absent => Err(Error::NotInitialised),
         Stage::Ready | Stage::Active => {

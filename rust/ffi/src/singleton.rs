@@ -32,14 +32,24 @@ pub(crate) enum Stage {
     Active,
 }
 
-/// What other threads ask of the next poll.
+/// What other threads ask of the next poll, a bit each.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Asked {
-    pub(crate) check: bool,
-    pub(crate) inventory: bool,
-    pub(crate) authentication: bool,
-    pub(crate) retry: bool,
-    pub(crate) abort: bool,
+pub(crate) struct Asked(u8);
+
+impl Asked {
+    pub(crate) const CHECK: Self = Self(1);
+    pub(crate) const INVENTORY: Self = Self(2);
+    pub(crate) const AUTHENTICATION: Self = Self(4);
+    pub(crate) const RETRY: Self = Self(8);
+    pub(crate) const ABORT: Self = Self(16);
+
+    pub(crate) const fn add(&mut self, more: Self) {
+        self.0 |= more.0;
+    }
+
+    pub(crate) const fn has(self, one: Self) -> bool {
+        self.0 & one.0 != 0
+    }
 }
 
 /// What threads share.
@@ -56,7 +66,7 @@ pub(crate) struct Shared {
 const NOTHING: Shared = Shared {
     stage: Stage::Absent,
     claimed: false,
-    asked: Asked { check: false, inventory: false, authentication: false, retry: false, abort: false },
+    asked: Asked(0),
     exit: false,
     status: MenderStatus {
         phase: 0,
