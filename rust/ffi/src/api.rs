@@ -3,7 +3,7 @@
 
 use crate::port::Ports;
 use crate::port::level;
-use crate::singleton::{self, Asked, Stage, with};
+use crate::singleton::{self, Asked, Held, Stage, with};
 use crate::types::{
     MENDER_PENDING, MENDER_PHASE_IDLE, MENDER_POLL_MAX_MS, MenderCallbacks, MenderConfig, MenderPairs,
     MenderStatus, MenderUpdateModule,
@@ -109,10 +109,7 @@ pub unsafe extern "C" fn mender_client_register_module(module: *const MenderUpda
         let module = unsafe { raw::reference::<'static, MenderUpdateModule>(module) }?;
         // SAFETY: the caller's promise.
         let payload_type = unsafe { raw::text::<'static>(module.payload_type) }?.ok_or(Error::NullPointer)?;
-        let mut held = singleton::hold(|stage| match stage {
-            Stage::Active => Err(Error::AlreadyActive),
-            Stage::Absent | Stage::Ready => Ok(()),
-        })?;
+        let mut held = singleton::hold(Stage::Active, Error::AlreadyActive)?;
         held.client().ports_mut().register(payload_type, module)
     };
     answer(register())
@@ -135,11 +132,7 @@ pub extern "C" fn mender_client_activate() -> i32 {
 /// `MENDER_POLL_MAX_MS`. What fails is logged, and kept for `mender_client_last_error`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_poll() -> u32 {
-    let held = singleton::hold(|stage| match stage {
-        Stage::Active => Ok(()),
-        Stage::Absent | Stage::Ready => Err(Error::NotActive),
-    });
-    let mut held = match held {
+    let mut held = match singleton::hold(Stage::Ready, Error::NotActive) {
         Ok(held) => held,
         Err(Error::Busy) => return BUSY_MS,
         Err(_) => return MENDER_POLL_MAX_MS,
@@ -319,13 +312,19 @@ const LOG_LINE: usize = 160;
 
 /// Claims the client for something that is not a poll.
 fn between_polls<R>(run: impl FnOnce(&mut Client<'static, Ports>) -> Result<R, Error>) -> Result<R, Error> {
-    let mut held = singleton::hold(|_| Ok(()))?;
+    let mut held = singleton::hold(Stage::Absent, Error::NotInitialised)?;
     let result = run(held.client());
+    give_back(held);
+    result
+}
+
+/// Ends that claim.
+#[inline(never)]
+fn give_back(mut held: Held) {
     held.publish(true);
     drop(held);
     // A poll that found the client in use sleeps for a while.
     sys::mender_port_clock_wake();
-    result
 }
 
 /// Asks the next poll for something.

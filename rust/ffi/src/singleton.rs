@@ -138,13 +138,16 @@ pub(crate) fn make(
 /// The claim on a client that exists. It is given back when this is dropped; if an exit was asked for meanwhile, the client goes.
 pub(crate) struct Held(());
 
-/// Claims the client, if it is in a stage in which `allowed` says so.
-pub(crate) fn hold(allowed: impl FnOnce(Stage) -> Result<(), Error>) -> Result<Held, Error> {
+/// Claims the client, if there is one and it is not in the `refused` stage, which is that error.
+#[inline(never)]
+pub(crate) fn hold(refused: Stage, error: Error) -> Result<Held, Error> {
     with(|shared| {
         if shared.stage == Stage::Absent {
             return Err(Error::NotInitialised);
         }
-        allowed(shared.stage)?;
+        if shared.stage == refused {
+            return Err(error);
+        }
         if core::mem::replace(&mut shared.claimed, true) { Err(Error::Busy) } else { Ok(Held(())) }
     })
 }
