@@ -102,7 +102,7 @@ impl<'b, P: Platform> Client<'b, P> {
         config.check()?;
         buffers.check()?;
         let mut client = Self::blank(config, buffers, ports);
-        client.machine.checkpoint.name(config.artifact_name);
+        client.set_up();
         Ok(client)
     }
 
@@ -118,19 +118,25 @@ impl<'b, P: Platform> Client<'b, P> {
     ) -> Result<(), Error> {
         config.check()?;
         buffers.check()?;
-        let client = memory.write(Self::blank(config, buffers, ports));
-        client.machine.checkpoint.name(config.artifact_name);
+        memory.write(Self::blank(config, buffers, ports)).set_up();
         Ok(())
     }
 
-    /// All but the artifact's name. Inlined with all that it calls, so that each field is written where it is to stay; what is large is a
+    /// What the machine needs to know of the settings.
+    fn set_up(&mut self) {
+        let Self { cx: Context { config, .. }, machine, .. } = self;
+        config.timing.retry_cap_ms = config.timing.retry_cap_ms.min(config.timing.poll_ms);
+        machine.timing = config.timing;
+        machine.checkpoint.name(config.artifact_name);
+    }
+
+    /// All but what is set up afterwards. Inlined with all that it calls, so that each field is written where it is to stay; what is large is a
     /// constant of zeros.
     #[inline(always)]
-    fn blank(mut config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Self {
-        config.timing.retry_cap_ms = config.timing.retry_cap_ms.min(config.timing.poll_ms);
+    fn blank(config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Self {
         Self {
             cx: Context::new(config, Io::new(buffers.io), buffers.token, buffers.uri, ports),
-            machine: Machine::new(const { Checkpoint::blank() }, config.timing),
+            machine: Machine::BLANK,
             doing: Doing::Boot { tries: 0 },
             until_ms: 0,
             call: const { Call::new() },

@@ -27,6 +27,20 @@ pub struct Timing {
     pub first_check_ms: u32,
 }
 
+impl Timing {
+    pub(crate) const NONE: Self = Self {
+        poll_ms: 0,
+        inventory_ms: 0,
+        retry_ms: 0,
+        retry_cap_ms: 0,
+        probe_tries: 0,
+        probe_ms: 0,
+        commit_deadline_ms: 0,
+        defer_ms: 0,
+        first_check_ms: 0,
+    };
+}
+
 impl Default for Timing {
     /// What protocol §8.1 and §8.2 recommend for a device of the standard tier.
     fn default() -> Self {

@@ -46,27 +46,29 @@ pub struct Machine {
 const PENDING_MS: u32 = 100;
 
 impl Machine {
+    /// A machine that knows nothing, and whose times are all 0. All zeros, so that memory can be filled with it in one go.
+    pub const BLANK: Self = Self {
+        checkpoint: Checkpoint::blank(),
+        timing: Timing::NONE,
+        stage: Stage::Idle,
+        now_ms: 0,
+        random: 0,
+        wake_at_ms: 0,
+        check_at_ms: 0,
+        inventory_at_ms: 0,
+        hold_until_ms: 0,
+        boot_ms: 0,
+        probe_since_ms: 0,
+        backoff: Backoff::new(),
+        fresh: false,
+        deferred: false,
+        inconsistent: false,
+    };
+
     /// A machine for the checkpoint that was on flash. [`Machine::boot`] comes next.
-    #[inline(always)]
     #[must_use]
     pub fn new(checkpoint: Checkpoint, timing: Timing) -> Self {
-        Self {
-            checkpoint,
-            timing,
-            stage: Stage::Idle,
-            now_ms: 0,
-            random: 0,
-            wake_at_ms: 0,
-            check_at_ms: 0,
-            inventory_at_ms: 0,
-            hold_until_ms: 0,
-            boot_ms: 0,
-            probe_since_ms: 0,
-            backoff: Backoff::new(),
-            fresh: false,
-            deferred: false,
-            inconsistent: false,
-        }
+        Self { checkpoint, timing, ..Self::BLANK }
     }
 
     /// Whether no deployment is in progress and nothing is being asked.
