@@ -414,7 +414,7 @@ impl Call {
         cx.token_len = token_len;
         cx.authenticated = true;
         // A server that had to be told anew who this is may have forgotten the inventory, too.
-        cx.inventory_sent = None;
+        cx.inventory_sent = 0;
         self.reauthenticated = true;
         self.tries = 0;
         cx.say(Event::Authenticated, "");

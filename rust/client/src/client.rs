@@ -301,7 +301,7 @@ impl<'b, P: Platform> Client<'b, P> {
             wake = true;
         }
         if core::mem::take(&mut self.inventory_asked) {
-            self.cx.inventory_sent = None;
+            self.cx.inventory_sent = 0;
             self.machine.inventory_due(now_ms);
             wake = true;
         }
@@ -481,15 +481,16 @@ impl<'b, P: Platform> Client<'b, P> {
                 announce(cx, checkpoint);
                 Happened::Saved(cx.save(checkpoint))
             }
-            Action::SendInventory => match inventory_hash(cx, checkpoint) {
-                hash @ Some(_) if cx.inventory_sent != hash => {
+            Action::SendInventory => {
+                let hash = inventory_hash(cx, checkpoint);
+                if hash != cx.inventory_sent || hash == 0 {
                     cx.inventory_hash = hash;
                     self.call.begin(What::Inventory);
                     self.doing = Doing::Call;
                     return Step::Again(0);
                 }
-                _ => Happened::InventorySent,
-            },
+                Happened::InventorySent
+            }
             Action::Ask(stage) => Happened::Answered(cx.ports.approve(stage)),
             Action::Run(state) => act::run(cx, checkpoint, state),
             Action::Arm => Happened::Ran(act::arm(cx)),
@@ -547,7 +548,7 @@ fn announce<P: Platform>(cx: &mut Context<'_, P>, c: &Checkpoint) {
         }
         (Phase::Idle, _) => {
             cx.logging = false;
-            cx.inventory_sent = None;
+            cx.inventory_sent = 0;
         }
         (
             Phase::Download
@@ -643,11 +644,11 @@ fn checked<P: Platform>(
 }
 
 /// First bytes of the hash of the inventory as it would be sent now.
-fn inventory_hash<P: Platform>(cx: &mut Context<'_, P>, checkpoint: &Checkpoint) -> Option<u64> {
+fn inventory_hash<P: Platform>(cx: &mut Context<'_, P>, checkpoint: &Checkpoint) -> u32 {
     let Context { ports, config, io, .. } = cx;
     let (device_type, provides) = (config.device_type, &checkpoint.provides);
     let inventory = Inventory { device_type, provides, application: ports };
-    let hash =
-        call::hash::<P::Hasher>(io, &Asked::Device { token: "", message: Message::Inventory(&inventory) });
-    hash.first_chunk::<8>().map(|b| u64::from_be_bytes(*b))
+    let asked = Asked::Device { token: "", message: Message::Inventory(&inventory) };
+    let [a, b, c, d, ..] = call::hash::<P::Hasher>(io, &asked);
+    u32::from_be_bytes([a, b, c, d])
 }

@@ -31,24 +31,25 @@ pub(crate) struct Context<'b, P> {
     pub(crate) authenticated: bool,
     /// A copy could not be read, so "no record" does not mean "new device", and the other copy may be the older.
     pub(crate) store_unreadable: bool,
-    newest: Option<RecordId>,
+    /// The copy that is written next.
+    older: RecordId,
     pub(crate) last_error: Option<LastError>,
     generation: u32,
     /// 0: no token.
     pub(crate) token_len: usize,
     pub(crate) uri_len: usize,
+    /// First bytes of the hash of the inventory the server has; 0: it must be sent.
+    pub(crate) inventory_sent: u32,
+    /// The same of the one that is being sent.
+    pub(crate) inventory_hash: u32,
+    /// Unix time at boot in ms, by the server's `Date`; 0 where that is not known.
+    pub(crate) boot_unix_ms: u64,
     pub(crate) io: Io<'b>,
     pub(crate) token: &'b mut [u8],
     pub(crate) uri: &'b mut [u8],
-    /// Unix time at boot in ms, by the server's `Date`.
-    pub(crate) boot_unix_ms: Option<u64>,
-    /// First bytes of the hash of the inventory the server has; none: it must be sent.
-    pub(crate) inventory_sent: Option<u64>,
-    /// The same of the one that is being sent.
-    pub(crate) inventory_hash: Option<u64>,
     pub(crate) config: Config<'b>,
-    pub(crate) log: DeploymentLog,
     pub(crate) ports: P,
+    pub(crate) log: DeploymentLog,
 }
 
 impl<'b, P: Platform> Context<'b, P> {
@@ -73,13 +74,13 @@ impl<'b, P: Platform> Context<'b, P> {
             api_open: false,
             storage_open: false,
             no_v2: false,
-            boot_unix_ms: None,
-            inventory_sent: None,
-            inventory_hash: None,
+            boot_unix_ms: 0,
+            inventory_sent: 0,
+            inventory_hash: 0,
             authenticated: false,
             last_error: None,
             generation: 0,
-            newest: None,
+            older: RecordId::A,
             store_unreadable: false,
         }
     }
@@ -98,7 +99,7 @@ impl<'b, P: Platform> Context<'b, P> {
 
     /// The server's clock, in seconds since 1970.
     pub(crate) fn set_date(&mut self, date_s: u32) {
-        self.boot_unix_ms = u64::from(date_s).saturating_mul(1000).checked_sub(self.ports.now_ms());
+        self.boot_unix_ms = u64::from(date_s).saturating_mul(1000).saturating_sub(self.ports.now_ms());
     }
 
     // ---- log
@@ -108,9 +109,9 @@ impl<'b, P: Platform> Context<'b, P> {
     pub(crate) fn event(&mut self, event: Event, a: u32, b: i32, text: &str) {
         self.ports.log(event, a.into(), b.into(), text);
         if DEPLOYMENT_LOG && self.logging && event.level() <= Level::Warning {
-            let now_ms = self.ports.now_ms();
-            let at = self.ports.unix_ms().or_else(|| Some(self.boot_unix_ms?.saturating_add(now_ms)));
-            self.log.push(at.unwrap_or(now_ms), event, a.into(), b.into(), text);
+            let since_boot = self.boot_unix_ms.saturating_add(self.ports.now_ms());
+            let at_ms = self.ports.unix_ms().unwrap_or(since_boot);
+            self.log.push(at_ms, event, a.into(), b.into(), text);
         }
     }
 
@@ -205,16 +206,13 @@ impl<'b, P: Platform> Context<'b, P> {
         if DEPLOYMENT_LOG && self.logging {
             self.save_log(checkpoint)?;
         }
-        let id = match self.newest {
-            Some(RecordId::A) => RecordId::B,
-            _ => RecordId::A,
-        };
+        let id = self.older;
         let generation = self.generation.saturating_add(1);
         let mut writer = Writer::new(self.io.fresh(), generation);
         checkpoint.encode(&mut writer);
         let written = writer.finish().map(|bytes| Store::write(&mut self.ports, id, bytes))?;
         written.map_err(|errno| self.port_failed(Error::StoreWrite, errno))?;
-        (self.newest, self.generation) = (Some(id), generation);
+        (self.older, self.generation) = (other(id), generation);
         let times = i32::try_from(generation).unwrap_or(i32::MAX);
         self.event(Event::Saved, checkpoint.phase.number().into(), times, "");
         Ok(())
@@ -258,7 +256,7 @@ impl<'b, P: Platform> Context<'b, P> {
         if !checkpoint.load(&record) {
             return None;
         }
-        self.newest = Some(id);
+        self.older = other(id);
         Some(())
     }
 
@@ -296,6 +294,14 @@ impl<'b, P: Platform> Context<'b, P> {
         if record.get(LOG_OF) == Some(checkpoint.id.as_bytes()) {
             self.log.load(record.get(LOG_ENTRIES).unwrap_or_default());
         }
+    }
+}
+
+/// The other of the two copies.
+fn other(id: RecordId) -> RecordId {
+    match id {
+        RecordId::A => RecordId::B,
+        RecordId::B | RecordId::Log => RecordId::A,
     }
 }
 

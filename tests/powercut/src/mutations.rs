@@ -55,8 +55,8 @@ pub const MUTATIONS: [Mutation; 29] = [
     mutation(
         "the newer record is written over, not the older",
         "rust/client/src/context.rs",
-        "            Some(RecordId::A) => RecordId::B,\n            _ => RecordId::A,",
-        "            Some(RecordId::A) | None => RecordId::A,\n            _ => RecordId::B,",
+        "        let id = self.older;",
+        "        let id = other(self.older);",
     ),
     mutation(
         "the older record is taken for the newer",
