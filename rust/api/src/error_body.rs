@@ -7,12 +7,12 @@ use mender_base::text::same_word;
 /// Which refusal it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// Any other text, or none.
+    Other,
     /// With 403: the plan lacks an add-on, so a fresh token would not help (protocol §0.1).
     AddOn,
     /// With 409: a user aborted the deployment (protocol §2.3).
     Aborted,
-    /// Any other text, or none.
-    Other,
 }
 
 /// Finds the member `error` of Mender's error bodies; anything else, such as a proxy's HTML or a store's XML, is passed over.
@@ -40,7 +40,7 @@ impl Default for ErrorBody {
 }
 
 impl ErrorBody {
-    /// Nothing read yet.
+    /// Nothing read yet. All zeros.
     #[must_use]
     pub const fn new() -> Self {
         Self { scanner: Scanner::new(), state: State::Searching, refusal: Refusal::Other }

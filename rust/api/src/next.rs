@@ -34,8 +34,8 @@ pub struct Refused<'s> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Member {
-    Other = 0,
-    Root = 1,
+    Root = 0,
+    Other = 1,
     Id = 2,
     Artifact = 4,
     Name = 8,
@@ -49,8 +49,8 @@ enum Member {
 impl Member {
     const fn bit(self) -> u8 {
         match self {
-            Member::Other => 0,
-            Member::Root => 1,
+            Member::Root => 0,
+            Member::Other => 1,
             Member::Id => 2,
             Member::Artifact => 4,
             Member::Name => 8,
@@ -80,8 +80,8 @@ const NEEDED: u8 = Member::Id.bit() | Member::Name.bit() | Member::Uri.bit() | M
 /// What it does not know is passed over, an update control map among it (protocol §3).
 #[repr(C)]
 pub struct Next {
-    /// Members whose values are open, by depth.
-    path: [Member; 3],
+    /// Members whose values are open, by depth; all is within the root.
+    path: [Member; 4],
     seen: u8,
     /// The value being read goes to the lent buffer for the URL.
     into_uri: bool,
@@ -103,12 +103,12 @@ impl Default for Next {
 }
 
 impl Next {
-    /// Nothing read yet.
+    /// Nothing read yet. All zeros.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             scanner: Scanner::new(),
-            path: [Member::Other; 3],
+            path: [Member::Root; 4],
             seen: 0,
             into_uri: false,
             for_us: false,
@@ -179,14 +179,11 @@ impl Next {
 
     /// The member whose value stands at that depth.
     fn member(&self, depth: u8) -> Member {
-        match depth.checked_sub(1) {
-            None => Member::Root,
-            Some(level) => self.path.get(usize::from(level)).copied().unwrap_or(Member::Other),
-        }
+        self.path.get(usize::from(depth)).copied().unwrap_or(Member::Other)
     }
 
     fn set_member(&mut self, depth: u8, member: Member) {
-        if let Some(to) = self.path.get_mut(usize::from(depth.wrapping_sub(1))) {
+        if let Some(to) = self.path.get_mut(usize::from(depth)) {
             *to = member;
         }
     }
@@ -235,7 +232,7 @@ impl Next {
         let parent = self.member(depth.saturating_sub(1));
         let known = MEMBERS.iter().find(|(of, name, _)| *of == parent && *name == key);
         let member = known.map_or(Member::Other, |(_, _, member)| *member);
-        if self.seen & member.bit() != 0 {
+        if member != Member::Other && self.seen & member.bit() != 0 {
             self.set_member(depth, Member::Other);
             if member == Member::Id {
                 // With two ids neither is to be believed.
