@@ -315,6 +315,7 @@ impl Call {
     }
 
     /// Hands `len` bytes of the body to their reader.
+    #[inline(never)]
     fn read<P: Platform>(&mut self, cx: &mut Context<'_, P>, len: usize) -> Result<(), Error> {
         let (data, scratch) = cx.io.data_and_scratch();
         let data = data.get(..len).unwrap_or_default();
