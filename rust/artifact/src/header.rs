@@ -145,7 +145,7 @@ impl Header {
     /// A text begins.
     pub(crate) fn begin(&mut self, document: Document) {
         self.document = document;
-        self.scanner = Scanner::new();
+        self.scanner = const { Scanner::new() };
         self.begun = false;
         self.member = Member::Other;
         self.members = 0;

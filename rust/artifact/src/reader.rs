@@ -121,19 +121,20 @@ impl<H: Hasher> Reader<H> {
         scratch: Scratch::new(),
     };
 
-    /// Ready for the first byte of another artifact. In place: a new reader would be put together on the stack.
+    /// Ready for the first byte of another artifact. In place: a new reader would be put together on the stack. What follows in
+    /// memory follows here, so that its zeros are written in one go.
     pub fn reset(&mut self, unsigned: Unsigned) {
         self.stage = Stage::Start;
         self.unsigned = unsigned;
-        (self.outer, self.inner) = (Level::new(), Level::new());
-        self.tar = tar::Header::new();
-        self.hash = H::new();
+        (self.header_entries, self.in_text, self.note) = (0, false, None);
+        self.outer = const { Level::new() };
+        self.inner = const { Level::new() };
+        self.payload = const { Payload::new() };
+        self.tar = const { tar::Header::new() };
+        self.signature = const { Signature::new() };
+        self.header = const { Header::new() };
+        self.hash.restart();
         self.manifest.clear();
-        self.signature = Signature::new();
-        self.header = Header::new();
-        (self.header_entries, self.in_text) = (0, false);
-        self.payload = Payload::new();
-        self.note = None;
     }
 
     /// Reads on, at most to the next piece.

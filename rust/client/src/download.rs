@@ -126,7 +126,7 @@ impl<H: Hasher> Download<H> {
     fn forget(&mut self) {
         self.stage = Stage::Start;
         self.reader.reset(self.unsigned);
-        self.intake = Intake::new();
+        self.intake = const { Intake::new() };
         (self.received, self.total, self.complete) = (0, 0, false);
         self.etag.clear();
     }
