@@ -240,33 +240,33 @@ impl<'b, P: Platform> Context<'b, P> {
         let a = self.generation_of(RecordId::A);
         let b = self.generation_of(RecordId::B);
         // A copy that could not be used is overwritten first; generations go on from the highest that was seen.
-        self.generation = a.max(b).unwrap_or(0);
-        let order = if b > a { [RecordId::B, RecordId::A] } else { [RecordId::A, RecordId::B] };
-        let loaded = order.into_iter().any(|id| self.load_copy(id, checkpoint).is_some());
-        if !loaded {
+        self.generation = a.max(b);
+        let newer = if b > a { RecordId::B } else { RecordId::A };
+        if !self.load_copy(newer, checkpoint) && !self.load_copy(other(newer), checkpoint) {
             checkpoint.reset(self.config.artifact_name);
         } else if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
             self.load_log(checkpoint);
         }
     }
 
-    fn load_copy(&mut self, id: RecordId, checkpoint: &mut Checkpoint) -> Option<()> {
-        let len = self.read(id)?;
-        let record = Record::parse(self.io.fresh().get(..len)?).ok()?;
-        if !checkpoint.load(&record) {
-            return None;
+    #[inline(never)]
+    fn load_copy(&mut self, id: RecordId, checkpoint: &mut Checkpoint) -> bool {
+        let copy = self.read(id).and_then(|len| self.io.fresh().get(..len));
+        let loaded = copy.is_some_and(|copy| Record::parse(copy).is_ok_and(|record| checkpoint.load(&record)));
+        if loaded {
+            self.older = other(id);
         }
-        self.older = other(id);
-        Some(())
+        loaded
     }
 
-    fn generation_of(&mut self, id: RecordId) -> Option<u32> {
-        let len = self.read(id)?;
+    /// The generation of a copy; 0, which none has, where there is no valid one.
+    fn generation_of(&mut self, id: RecordId) -> u32 {
+        let Some(len) = self.read(id) else { return 0 };
         match Record::parse(self.io.fresh().get(..len).unwrap_or_default()) {
-            Ok(record) => Some(record.generation()),
+            Ok(record) => record.generation(),
             Err(error) => {
                 self.unreadable(id, error, 0);
-                None
+                0
             }
         }
     }

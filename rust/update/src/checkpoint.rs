@@ -266,9 +266,12 @@ impl Checkpoint {
         let incoming = r.get(tag::INCOMING).unwrap_or_default();
         whole &= stored.is_some() && self.provides.load(stored.unwrap_or_default(), incoming, cleared);
         if kind == Kind::Image {
-            let (hash, size) = (array(r, tag::IMAGE_HASH), array(r, tag::IMAGE_SIZE));
+            let hash = r.get(tag::IMAGE_HASH).unwrap_or_default().first_chunk();
+            let size = array(r, tag::IMAGE_SIZE);
             whole &= hash.is_some() && size.is_some();
-            self.image_hash = hash.unwrap_or_default();
+            if let Some(hash) = hash {
+                self.image_hash = *hash;
+            }
             self.image_size = u32::from_be_bytes(size.unwrap_or_default());
         }
         // A reason of a newer firmware stays a reason.
