@@ -42,11 +42,16 @@ pub(crate) fn layout(header: &[u8; HEADER_LEN], file_len: u32) -> Result<Layout,
     Ok(Layout { tlv_offset, protected_len })
 }
 
-/// The SHA-256 TLV of the image that was written to the slot.
+/// Reads the SHA-256 TLV of the image that was written to the slot.
 ///
 /// # Errors
 /// [`Error::ImageHash`] when it has none, [`Error::ImageSize`] when its TLVs leave the file, [`Error::SlotRead`].
-pub(crate) fn hash(slot: &mut impl Slot, layout: Layout, file_len: u32) -> Result<Sha256, Error> {
+pub(crate) fn hash(
+    slot: &mut impl Slot,
+    layout: Layout,
+    file_len: u32,
+    to: &mut Sha256,
+) -> Result<(), Error> {
     let mut offset = layout.tlv_offset;
     if layout.protected_len > 0 {
         let (magic, len) = pair(slot, offset, file_len)?;
@@ -70,7 +75,8 @@ pub(crate) fn hash(slot: &mut impl Slot, layout: Layout, file_len: u32) -> Resul
                 return Err(Error::ImageSize);
             }
             slot.read(offset, &mut hash).map_err(unreadable)?;
-            return Ok(hash);
+            *to = hash;
+            return Ok(());
         }
         offset = offset.saturating_add(len);
     }

@@ -83,8 +83,9 @@ impl Intake {
             Piece::ArtifactGroup(group) => provides.push("artifact_group", group).map_err(full)?,
             Piece::PayloadType(payload_type) => {
                 self.module = None;
-                checkpoint.payload_type =
-                    text::text(payload_type.unwrap_or_default()).ok_or(Error::PayloadUnknown)?;
+                if !text::assign(&mut checkpoint.payload_type, payload_type.unwrap_or_default()) {
+                    return Err(Error::PayloadUnknown);
+                }
                 checkpoint.kind = match payload_type {
                     None => Kind::Nothing,
                     Some(ZEPHYR_IMAGE) => Kind::Image,
@@ -214,9 +215,9 @@ impl Intake {
         }
         let layout = self.layout.ok_or(Error::ImageMagic)?;
         ports.finish().map_err(|e| note(&mut self.failed, e, Error::SlotWrite))?;
-        checkpoint.image_hash = image::hash(ports, layout, self.file_len)?;
+        image::hash(ports, layout, self.file_len, &mut checkpoint.image_hash)?;
         checkpoint.image_size = self.file_len;
-        if ports.running_hash() == Ok(checkpoint.image_hash) {
+        if ports.running_hash().is_ok_and(|hash| hash == checkpoint.image_hash) {
             // The image runs already: no swap, only its name and provides are new.
             ports.log(Event::SameImage, 0, 0, "");
             checkpoint.kind = Kind::Nothing;
