@@ -395,6 +395,10 @@ enum Part {
     Other,
 }
 
+// The keys that count, as [`Pax::key`] has them.
+const PATH: u32 = u32::from_be_bytes(*b"path");
+const SIZE: u32 = u32::from_be_bytes(*b"size");
+
 /// The extended header that is being read. Only `path` counts; owners, times and comments do not.
 struct Pax {
     /// One was read, and the entry it describes is still to come.
@@ -419,6 +423,7 @@ impl Pax {
         *self = Self { due: true, ..Self::new() };
     }
 
+    #[inline(never)]
     fn feed(&mut self, byte: u8, name: &mut [u8], name_len: &mut usize) -> Result<(), Error> {
         if self.part == Part::Length {
             return self.length(byte).ok_or(Error::TarPax);
@@ -461,14 +466,14 @@ impl Pax {
     }
 
     fn value_of_key(&mut self, name_len: &mut usize) -> Result<Part, Error> {
-        match (self.key_len, self.key.to_be_bytes()) {
-            (4, [b'p', b'a', b't', b'h']) if !self.named => {
+        match (self.key_len, self.key) {
+            (4, PATH) if !self.named => {
                 self.named = true;
                 *name_len = 0;
                 Ok(Part::Path)
             }
             // A second path has no right order. Sizes are only written above 8 GiB.
-            (4, [b'p', b'a', b't', b'h'] | [b's', b'i', b'z', b'e']) => Err(Error::TarPax),
+            (4, PATH | SIZE) => Err(Error::TarPax),
             _ => Ok(Part::Other),
         }
     }
