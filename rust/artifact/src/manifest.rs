@@ -73,8 +73,10 @@ impl Manifest {
         Ok(())
     }
 
+    #[inline(never)]
     fn line<H: Hasher>(&mut self, line: &[u8], version: &Sha256) -> Result<(), Error> {
-        let (hash, name) = parse(line).ok_or(Error::Manifest)?;
+        let mut hash = [0; 32];
+        let name = parse(line, &mut hash).ok_or(Error::Manifest)?;
         let name = match Member::named(name) {
             Ok(Member::Version) => return self.version(hash == *version),
             Ok(Member::Header) => {
@@ -161,16 +163,15 @@ fn name_hash<H: Hasher>(name: &[u8]) -> NameHash {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-/// Hash and name of `<64 lowercase hex><2 spaces><name>`.
-fn parse(line: &[u8]) -> Option<(Sha256, &[u8])> {
+/// Name, and hash, of `<64 lowercase hex><2 spaces><name>`.
+fn parse<'l>(line: &'l [u8], hash: &mut Sha256) -> Option<&'l [u8]> {
     let (hex, rest) = line.split_at_checked(64)?;
     let name = rest.strip_prefix(b"  ")?;
-    let mut hash = [0; 32];
     let (pairs, _) = hex.as_chunks::<2>();
     for (to, [high, low]) in hash.iter_mut().zip(pairs) {
         *to = lower_hex(*high)?.wrapping_shl(4) | lower_hex(*low)?;
     }
-    Some((hash, name))
+    Some(name)
 }
 
 fn lower_hex(byte: u8) -> Option<u8> {
