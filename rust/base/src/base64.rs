@@ -36,28 +36,22 @@ impl Decoder {
 
     /// Takes one character; the decoded byte, if one is complete.
     pub fn push(&mut self, c: u8) -> Option<u8> {
-        let six = match c {
-            b'A'..=b'Z' => c.wrapping_sub(b'A'),
-            b'a'..=b'z' => c.wrapping_sub(b'a').wrapping_add(26),
-            b'0'..=b'9' => c.wrapping_sub(b'0').wrapping_add(52),
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
+        let Some(six) = ALPHABET.iter().position(|known| *known == c) else {
+            if c == b'=' {
                 self.padding = self.padding.saturating_add(1);
                 self.bad |= self.count < 2;
-                return self.step(0).filter(|_| false);
-            }
-            _ => {
+                self.step(0);
+            } else {
                 self.bad = true;
-                return None;
             }
+            return None;
         };
         self.bad |= self.padding > 0;
-        self.step(six)
+        self.step(u32::try_from(six).unwrap_or(0))
     }
 
-    fn step(&mut self, six: u8) -> Option<u8> {
-        self.bits = self.bits.wrapping_shl(6) | u32::from(six);
+    fn step(&mut self, six: u32) -> Option<u8> {
+        self.bits = self.bits.wrapping_shl(6) | six;
         self.count = self.count.wrapping_add(1) & 3;
         let byte = match self.count {
             2 => self.bits >> 4,
