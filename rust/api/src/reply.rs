@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Replies: HTTP/1.1 (RFC 9112) from chunks of any size, without a line buffer.
 
-use mender_base::text::{Text, hex_digit, parse_decimal, same_word};
+use mender_base::text::{Text, hex_digit, parse_decimal, same_word, utf8};
 use mender_base::{Error, limits};
 
 use crate::time;
@@ -552,7 +552,7 @@ impl Reply {
 
 /// The text, if it is visible ASCII: what else could end a line of a request that repeats it.
 fn visible(value: &[u8]) -> Option<&str> {
-    core::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
+    utf8(value).filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 /// `bytes first-last/total` (RFC 9110 §14.4); the total may be `*`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Requests of the device API, written as whole HTTP/1.1 messages.
 
-use mender_base::text::Decimal;
+use mender_base::text::{Decimal, utf8};
 use mender_base::{Event, Status, event, limits, pairs};
 
 use crate::{Url, Window, time};
@@ -328,7 +328,7 @@ fn log(out: &mut Window<'_>, entries: &dyn Entries) {
     let mut pattern = "{\"timestamp\":$,\"level\":$,\"message\":";
     entries.visit(&mut |entry| {
         let at = time::rfc3339(entry.unix_ms);
-        let at = core::str::from_utf8(&at).unwrap_or_default();
+        let at = utf8(&at).unwrap_or_default();
         out.fill(pattern, &[at, entry.event.level().name()]);
         pattern = ",{\"timestamp\":$,\"level\":$,\"message\":";
         out.open_string();

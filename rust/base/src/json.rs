@@ -20,7 +20,7 @@
 //! # Ok::<(), mender_base::Error>(())
 //! ```
 
-use crate::text::hex_digit;
+use crate::text::{hex_digit, utf8};
 use crate::{Error, limits};
 
 /// One element of the text. What a key, string or number says is in the lent buffer, [`Scanner::len`] bytes long. As wide as
@@ -295,7 +295,7 @@ impl Scanner {
     }
 
     fn end_string(&mut self, text: &[u8]) -> Result<Option<Token>, Error> {
-        if !self.too_long && core::str::from_utf8(text.get(..self.len).unwrap_or_default()).is_err() {
+        if !self.too_long && utf8(text.get(..self.len).unwrap_or_default()).is_none() {
             return Err(Error::JsonText);
         }
         if self.is_key {
@@ -417,5 +417,5 @@ fn number(at: Expect, byte: u8) -> Option<Expect> {
 #[must_use]
 pub fn text_of(text: &[u8], len: usize) -> &str {
     // The scanner has checked the bytes; a foreign buffer yields an empty text.
-    text.get(..len).and_then(|t| core::str::from_utf8(t).ok()).unwrap_or_default()
+    text.get(..len).and_then(utf8).unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 //! Each pair is one length byte and the key, then two length bytes (big-endian) and the value. The same bytes go into records.
 
 use crate::limits;
+use crate::text::utf8;
 use heapless::VecView;
 
 /// Pairs in at most `N` bytes, in the order they were added; keys are unique.
@@ -126,7 +127,7 @@ fn split(bytes: &[u8]) -> Option<(Pair<'_>, &[u8])> {
     let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;
     let (value_len, rest) = rest.split_first_chunk::<2>()?;
     let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*value_len)))?;
-    Some(((core::str::from_utf8(key).ok()?, core::str::from_utf8(value).ok()?), rest))
+    Some(((utf8(key)?, utf8(value)?), rest))
 }
 
 /// The pairs in encoded bytes; stops at the first that is not whole.

@@ -24,6 +24,13 @@ pub fn assign(t: &mut TextView, s: &str) -> bool {
     t.push_str(s).is_ok()
 }
 
+/// The text in these bytes; `None` when they are not UTF-8. One place for it: core's result of it goes through memory.
+#[must_use]
+#[inline(never)]
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    core::str::from_utf8(bytes).ok()
+}
+
 /// The `n`th of texts that each end with NUL, with its NUL; empty past the last. One string and no table of pointers saves 8 bytes a text.
 #[inline(never)]
 fn nth_and_nul(texts: &'static str, n: usize) -> &'static [u8] {
@@ -38,7 +45,7 @@ fn nth_and_nul(texts: &'static str, n: usize) -> &'static [u8] {
 /// That text for Rust.
 pub(crate) fn nth(texts: &'static str, n: usize) -> &'static str {
     match nth_and_nul(texts, n).split_last() {
-        Some((_nul, text)) => core::str::from_utf8(text).unwrap_or_default(),
+        Some((_nul, text)) => utf8(text).unwrap_or_default(),
         None => "",
     }
 }
@@ -74,7 +81,7 @@ impl Decimal {
     /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.digits.get(self.start..).and_then(|d| core::str::from_utf8(d).ok()).unwrap_or_default()
+        self.digits.get(self.start..).and_then(utf8).unwrap_or_default()
     }
 }
 

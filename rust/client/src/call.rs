@@ -4,7 +4,7 @@
 //! A token that is refused is dropped and got anew once per call (protocol §1.6). A kept connection that turns out dead costs
 //! nothing; other transport failures are tried [`TRIES`] times in all. Everything beyond is the state machine's back-off.
 
-use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
+use crate::context::{Context, NETWORK_WAIT_MS, Step};
 use crate::exchange::{Came, Exchange};
 use crate::inventory::Inventory;
 use crate::io::Io;
@@ -13,6 +13,7 @@ use mender_api::{
     Authenticate, Call as Asked, ErrorBody, Message, Next, Offer, Refusal, Refused, Request, TokenReader,
     Url, Window, der,
 };
+use mender_base::json::text_of;
 use mender_base::pairs::Pairs;
 use mender_base::sha256::{Hasher, Sha256};
 use mender_base::{Error, Event, Status, limits};
@@ -265,7 +266,7 @@ impl Call {
             What::Log => Message::Log { id: &checkpoint.id, entries: log },
             What::Inventory => Message::Inventory(&inventory),
         };
-        let token = text(cx.token, cx.token_len);
+        let token = text_of(cx.token, cx.token_len);
         let asked = Asked::Device { token, message };
         window(io, config.server_url, &asked, self.exchange.sent)
     }

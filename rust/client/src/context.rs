@@ -5,6 +5,7 @@ use crate::client::LastError;
 use crate::io::Io;
 use crate::log::DeploymentLog;
 use crate::{Config, DEPLOYMENT_LOG};
+use mender_base::json::text_of;
 use mender_base::{Error, Event, Level};
 use mender_port::{Channel, Errno, Platform, Received, RecordId, Store};
 use mender_records::{Record, Writer};
@@ -87,7 +88,7 @@ impl<'b, P: Platform> Context<'b, P> {
 
     /// The artifact's URL.
     pub(crate) fn uri(&self) -> &str {
-        text(self.uri, self.uri_len)
+        text_of(self.uri, self.uri_len)
     }
 
     // ---- time
@@ -303,11 +304,6 @@ fn other(id: RecordId) -> RecordId {
         RecordId::A => RecordId::B,
         RecordId::B | RecordId::Log => RecordId::A,
     }
-}
-
-/// The text of that length in a lent buffer.
-pub(crate) fn text(buf: &[u8], len: usize) -> &str {
-    buf.get(..len).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
 }
 
 /// The low half of a time in ms.

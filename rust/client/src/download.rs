@@ -6,11 +6,12 @@
 
 use crate::USER_AGENT;
 use crate::call::{Call, What};
-use crate::context::{Context, NETWORK_WAIT_MS, Step, text};
+use crate::context::{Context, NETWORK_WAIT_MS, Step};
 use crate::exchange::{Came, Exchange};
 use crate::intake::{Intake, Taken};
 use mender_api::{Call as Asked, Download as Range, Request, Url, Window};
 use mender_artifact::{Piece, Reader, Unsigned};
+use mender_base::json::text_of;
 use mender_base::sha256::Hasher;
 use mender_base::text::Text;
 use mender_base::{Error, Event, Status, limits};
@@ -182,7 +183,7 @@ impl<H: Hasher> Download<H> {
             self.refresh(call);
             return Ok(0);
         }
-        let url = Url::parse(text(cx.uri, cx.uri_len))?;
+        let url = Url::parse(text_of(cx.uri, cx.uri_len))?;
         if !url.tls && (self.tls || !cx.config.allow_http) {
             return Err(Error::ClearText);
         }
@@ -207,7 +208,7 @@ impl<H: Hasher> Download<H> {
 
     #[inline(never)]
     fn send<P: Platform>(&mut self, cx: &mut Context<'_, P>, now: u32) -> Step {
-        let url = Url::parse(text(cx.uri, cx.uri_len))?;
+        let url = Url::parse(text_of(cx.uri, cx.uri_len))?;
         let again = self.is_resumed();
         let range = Range {
             range: again.then_some((self.received, None)),

@@ -3,6 +3,7 @@
 
 use crate::DEPLOYMENT_LOG;
 use mender_api::{Entries, Entry};
+use mender_base::text::utf8;
 use mender_base::{Event, limits};
 
 /// No bytes where nothing is to be kept.
@@ -119,7 +120,7 @@ fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
         event: Event::from_number(u16::from_be_bytes(*event))?,
         a: i64::from_be_bytes(*a),
         b: i64::from_be_bytes(*b),
-        s: core::str::from_utf8(text).ok()?,
+        s: utf8(text)?,
     };
     Some((entry, rest))
 }

@@ -6,6 +6,7 @@ use crate::types::MenderPairs;
 use core::ffi::c_char;
 use core::slice;
 use mender_base::Error;
+use mender_base::text::utf8;
 
 /// Longest text that is taken from C, in bytes without NUL: a tenant token.
 const TEXT_MAX: usize = 2048;
@@ -62,7 +63,7 @@ pub(crate) unsafe fn text_of_len<'a>(pointer: *const c_char, len: usize) -> Resu
     }
     // SAFETY: it is not NULL, the length is possible, and the caller promised the rest.
     let bytes = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) };
-    core::str::from_utf8(bytes).map_err(bad_text)
+    utf8(bytes).ok_or(Error::Argument)
 }
 
 /// Text up to its NUL; `None` for NULL.
@@ -82,10 +83,6 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<Option<&'a str>,
         }
     }
     Err(Error::Argument)
-}
-
-fn bad_text(_: core::str::Utf8Error) -> Error {
-    Error::Argument
 }
 
 /// What hides behind C's `struct mender_pairs`.

@@ -3,7 +3,7 @@
 
 use crate::Provides;
 use mender_base::sha256::Sha256;
-use mender_base::text::{Text, TextView, assign};
+use mender_base::text::{Text, TextView, assign, utf8};
 use mender_base::{Error, limits};
 use mender_records::{Record, Writer};
 
@@ -309,7 +309,7 @@ fn array<const N: usize>(r: &Record<'_>, tag: u8) -> Option<[u8; N]> {
 /// Reads a text; `false` when it is too long or not UTF-8. Without an entry it is empty.
 #[inline(never)]
 fn read_text(r: &Record<'_>, tag: u8, to: &mut TextView) -> bool {
-    core::str::from_utf8(r.get(tag).unwrap_or_default()).is_ok_and(|text| assign(to, text))
+    utf8(r.get(tag).unwrap_or_default()).is_some_and(|text| assign(to, text))
 }
 
 impl Phase {
