@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mender_api::{
-    Attributes, Authenticate, Call, Download, Entries, Entry, Message, Request, Tier, Url, Value, Window, der,
+    Attributes, Authenticate, Call, DER_MAX, Download, Entries, Entry, Message, Request, Tier, Url, Value,
+    Window, der,
 };
 use mender_base::{Event, Status, event, pairs::Pairs};
 use serde_json::{Value as Json, json};
@@ -107,7 +108,8 @@ fn the_signature_is_der_in_base64() {
     let known = BASE64_STANDARD.decode(SIGNATURE.trim_end()).unwrap();
     // Both numbers of this signature fill their 32 bytes.
     let raw: Vec<u8> = [&known[4..36], &known[38..70]].concat();
-    let signature = der(raw.as_slice().try_into().unwrap()).unwrap();
+    let mut signature = heapless::Vec::<u8, DER_MAX>::new();
+    der(raw.as_slice().try_into().unwrap(), &mut signature).unwrap();
     assert_eq!(signature, known.as_slice());
     let body = Authenticate {
         identity: &[],

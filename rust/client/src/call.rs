@@ -190,20 +190,21 @@ impl Call {
             // No network is at fault, so nothing is gained by trying again soon.
             return self.failed(error);
         }
-        let (mut hash, mut raw) = ([0; 32], [0; 64]);
-        let public_key = public_key(cx)?;
-        self.authenticate(cx, &public_key, Some(&mut hash))?;
+        let (mut key, mut hash, mut raw) = ([0; 65], [0; 32], [0; 64]);
+        public_key(cx, &mut key)?;
+        self.authenticate(cx, &key, Some(&mut hash))?;
         let signed = cx.ports.sign(&hash, &mut raw);
         signed.map_err(|errno| cx.port_failed(Error::Sign, errno))?;
-        self.signature = der(&raw)?;
+        der(&raw, &mut self.signature)?;
         self.stage = Stage::Send;
         Ok(0)
     }
 
     fn send<P: Platform>(&mut self, cx: &mut Context<'_, P>, checkpoint: &Checkpoint, now: u32) -> Step {
         let (len, total) = if self.authenticating {
-            let public_key = public_key(cx)?;
-            self.authenticate(cx, &public_key, None)?
+            let mut key = [0; 65];
+            public_key(cx, &mut key)?;
+            self.authenticate(cx, &key, None)?
         } else {
             self.ask(cx, checkpoint)?
         };
@@ -451,11 +452,10 @@ pub(crate) fn hash<H: Hasher>(io: &mut Io<'_>, asked: &Asked<'_>) -> Sha256 {
     }
 }
 
-fn public_key<P: Platform>(cx: &mut Context<'_, P>) -> Result<[u8; 65], Error> {
-    let mut key = [0; 65];
-    let read = cx.ports.public_key(&mut key);
-    read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
-    Ok(key)
+/// Reads the public half of the device key to where it is used.
+#[inline(never)]
+pub(crate) fn public_key<P: Platform>(cx: &mut Context<'_, P>, key: &mut [u8; 65]) -> Result<(), Error> {
+    cx.ports.public_key(key).map_err(|errno| cx.port_failed(Error::KeyRead, errno))
 }
 
 /// Makes the device key if there never was one.

@@ -238,8 +238,7 @@ impl<'b, P: Platform> Client<'b, P> {
             ready.map_err(|(error, errno)| cx.port_failed(error, errno))?;
         }
         let mut key = [0; 65];
-        let read = cx.ports.public_key(&mut key);
-        read.map_err(|errno| cx.port_failed(Error::KeyRead, errno))?;
+        call::public_key(cx, &mut key)?;
         let mut window = Window::new(pem, 0);
         mender_api::pem(&key, "\n", &mut window);
         Ok(window.written().len())

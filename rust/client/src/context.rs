@@ -253,7 +253,8 @@ impl<'b, P: Platform> Context<'b, P> {
     #[inline(never)]
     fn load_copy(&mut self, id: RecordId, checkpoint: &mut Checkpoint) -> bool {
         let copy = self.read(id).and_then(|len| self.io.fresh().get(..len));
-        let loaded = copy.is_some_and(|copy| Record::parse(copy).is_ok_and(|record| checkpoint.load(&record)));
+        let loaded =
+            copy.is_some_and(|copy| Record::parse(copy).is_ok_and(|record| checkpoint.load(&record)));
         if loaded {
             self.older = other(id);
         }

@@ -2,8 +2,8 @@
 //! mender-api.
 
 use mender_api::{
-    Attributes, Authenticate, Call, Download, Entries, Entry, ErrorBody, Message, Next, Reply, Request, Tier,
-    TokenReader, Url, Value, Window, der, pem, time,
+    Attributes, Authenticate, Call, DER_MAX, Download, Entries, Entry, ErrorBody, Message, Next, Reply,
+    Request, Tier, TokenReader, Url, Value, Window, der, pem, time,
 };
 use nopanic::any::{any, one_of, part, see};
 
@@ -46,7 +46,7 @@ fn urls() {
     }
     see(time::http_date(any()));
     see(time::rfc3339(any()));
-    see(der(&any()));
+    see(der(&any(), &mut heapless::Vec::<u8, DER_MAX>::new()));
 }
 
 fn windows() {
