@@ -365,11 +365,11 @@ impl<'b, P: Platform> Client<'b, P> {
         cx.load(&mut self.machine.checkpoint);
         let c = &self.machine.checkpoint;
         let trial = c.phase != Phase::Idle && c.kind == Kind::Image;
-        let hash = if trial { Some(cx.ports.running_hash()) } else { None };
+        let new = if trial { cx.ports.running_hash().map(|hash| hash == c.image_hash) } else { Ok(false) };
         // A deployment may be on a record that cannot be read just now, and what runs decides how it goes on. Where one copy can be read
         // the other may be the newer. For ever neither is
         // waited for: a device that can still be updated is worth more than one report.
-        let unreadable = cx.store_unreadable || matches!(hash, Some(Err(_)));
+        let unreadable = cx.store_unreadable || new.is_err();
         if unreadable && tries < LOAD_TRIES {
             self.doing = Doing::Boot { tries: tries.saturating_add(1) };
             self.until_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
@@ -383,10 +383,10 @@ impl<'b, P: Platform> Client<'b, P> {
         let cause = cx.ports.reset_cause();
         cx.say(Event::Started, c.provides.artifact_name());
         let mut running = Running { new: false, confirmed: true, can_revert: true, refused: false };
-        if let Some(hash) = hash {
+        if trial {
             running.can_revert = cx.ports.can_revert();
-            match hash {
-                Ok(hash) => running.new = hash == c.image_hash,
+            match new {
+                Ok(new) => running.new = new,
                 Err(errno) => {
                     cx.port_failed(Error::RunningHash, errno);
                 }
@@ -399,7 +399,7 @@ impl<'b, P: Platform> Client<'b, P> {
             {
                 cx.say(Event::OldRuns, cause.name());
             }
-            if !running.new && !running.confirmed && hash.is_ok() && c.phase != Phase::Download {
+            if !running.new && !running.confirmed && new.is_ok() && c.phase != Phase::Download {
                 // It was confirmed, or nothing would have been downloaded. A power cut can make MCUboot forget that
                 // (docs/reliability.md), and the next restart would bring back what did not prove itself.
                 let _confirmed = act::confirm(cx);

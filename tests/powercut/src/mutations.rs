@@ -169,8 +169,8 @@ pub const MUTATIONS: [Mutation; 29] = [
     mutation(
         "what runs is told by a flag, not by its hash",
         "rust/client/src/client.rs",
-        "Ok(hash) => running.new = hash == c.image_hash,",
-        "Ok(_) => running.new = !cx.ports.is_confirmed().unwrap_or(false),",
+        "cx.ports.running_hash().map(|hash| hash == c.image_hash)",
+        "cx.ports.is_confirmed().map(|confirmed| !confirmed)",
     ),
     mutation(
         "a self-test that fails does not matter",
@@ -181,8 +181,8 @@ pub const MUTATIONS: [Mutation; 29] = [
     mutation(
         "an old image that MCUboot put on trial is not confirmed",
         "rust/client/src/client.rs",
-        "hash.is_ok() && c.phase != Phase::Download",
-        "hash.is_ok() && c.phase == Phase::Download",
+        "new.is_ok() && c.phase != Phase::Download",
+        "new.is_ok() && c.phase == Phase::Download",
     ),
     mutation(
         "an image is confirmed without its server",
