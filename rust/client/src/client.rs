@@ -372,7 +372,7 @@ impl<'b, P: Platform> Client<'b, P> {
         let unreadable = cx.store_unreadable || new.is_err();
         if unreadable && tries < LOAD_TRIES {
             self.doing = Doing::Boot { tries: tries.saturating_add(1) };
-            self.until_ms = now_ms.saturating_add(LOAD_WAIT_MS.into());
+            self.until_ms = now_ms.wrapping_add(LOAD_WAIT_MS.into());
             return Step::Again(LOAD_WAIT_MS);
         }
         let c = &self.machine.checkpoint;
@@ -502,7 +502,7 @@ impl<'b, P: Platform> Client<'b, P> {
                 cx.close(Channel::Api);
                 cx.close(Channel::Storage);
                 self.doing = Doing::Reboot;
-                self.until_ms = now_ms.saturating_add(REBOOT_MS);
+                self.until_ms = now_ms.wrapping_add(REBOOT_MS);
                 self.cx.ports.reboot();
                 return Step::Again(0);
             }
