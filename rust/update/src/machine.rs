@@ -205,6 +205,7 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn enter(&mut self, stage: Stage) {
         self.fresh = stage != self.stage;
         self.stage = stage;
@@ -235,6 +236,7 @@ impl Machine {
     }
 
     /// In `ms` and up to so many percent.
+    #[inline(never)]
     fn jittered(&self, ms: u32, percent: u32) -> u64 {
         after(self.now_ms, jittered(ms, percent, self.random))
     }
