@@ -16,7 +16,7 @@
 //!         match piece {
 //!             None => return Ok(()), // all of the chunk was used
 //!             Some(Piece::Signature { manifest, signature }) => {
-//!                 let good = verify(&manifest, signature);
+//!                 let good = verify(manifest, signature);
 //!                 reader.signature(good)?;
 //!             }
 //!             Some(Piece::Payload { data, .. }) => {

@@ -11,7 +11,7 @@ pub enum Piece<'s, 'i> {
     /// The artifact is signed. The answer is due at once: [`crate::Reader::signature`].
     Signature {
         /// SHA-256 of the manifest, which is what was signed.
-        manifest: Sha256,
+        manifest: &'s Sha256,
         /// The decoded signature, 8…512 bytes: 64 are a raw P-256 `r‖s`, others are DER (P-256) or PKCS#1 v1.5 (RSA).
         signature: &'s [u8],
     },

@@ -238,7 +238,7 @@ impl<H: Hasher> Reader<H> {
         match note {
             Note::Signature => {
                 let signature = scratch.bytes().get(..self.signature.len()).unwrap_or_default();
-                Piece::Signature { manifest: self.digest, signature }
+                Piece::Signature { manifest: &self.digest, signature }
             }
             Note::Unsigned => Piece::Unsigned,
             Note::ArtifactName => Piece::ArtifactName(header.text(scratch)),

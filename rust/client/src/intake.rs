@@ -69,7 +69,7 @@ impl Intake {
         let full = |_| Error::ProvidesFull;
         match piece {
             Piece::Signature { manifest, signature } => {
-                if !signature::verify(ports, &manifest, signature)? {
+                if !signature::verify(ports, manifest, signature)? {
                     ports.log(Event::SignatureUnchecked, 0, 0, "");
                 }
                 return Ok(Taken::Signature);

@@ -66,7 +66,7 @@ fn feed(reader: &mut Reader<Soft>, mut data: &[u8], view: &mut View<'_>) -> Resu
         match piece {
             None => {}
             Some(Piece::Signature { manifest, signature }) => {
-                let good = view.signature(&manifest, signature);
+                let good = view.signature(manifest, signature);
                 reader.signature(good)?;
             }
             Some(Piece::Payload { data: payload, .. }) => {

@@ -81,7 +81,7 @@ impl Driver<'_> {
                 };
                 match piece {
                     Piece::Signature { manifest, signature } => {
-                        let good = (self.verify)(&manifest, signature);
+                        let good = (self.verify)(manifest, signature);
                         reading.facts.push(format!("signature {}", signature.len()));
                         reader.signature(good)?;
                     }
