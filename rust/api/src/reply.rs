@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Replies: HTTP/1.1 (RFC 9112) from chunks of any size, without a line buffer.
 
-use mender_base::text::{Text, hex_digit, parse_decimal, same_word, utf8};
+use mender_base::text::{Text, hex_digit, parse_decimal, parse_u32, same_word, utf8};
 use mender_base::{Error, limits};
 
 use crate::time;
@@ -426,7 +426,7 @@ impl Reply {
         let head = &mut self.head;
         match field {
             Field::ContentLength => {
-                let length = parse_decimal(value).and_then(|n| u32::try_from(n).ok());
+                let length = parse_u32(value);
                 if length.is_none() || head.content_length.is_some_and(|other| Some(other) != length) {
                     return Err(Error::HttpFraming);
                 }
@@ -561,7 +561,7 @@ fn content_range(value: &[u8]) -> Option<ContentRange> {
     let unit = rest.split_off(..6)?;
     let (first, last) = (number(&mut rest, b'-')?, number(&mut rest, b'/')?);
     let known = rest != b"*";
-    let total = if known { u32::try_from(parse_decimal(rest)?).ok()? } else { 0 };
+    let total = if known { parse_u32(rest)? } else { 0 };
     let in_order = first <= last && (!known || last < total);
     (in_order && same_word(unit, b"bytes ")).then_some(ContentRange { first, last, total })
 }
@@ -571,5 +571,5 @@ fn number(text: &mut &[u8], end: u8) -> Option<u32> {
     let len = text.iter().position(|b| *b == end).unwrap_or(text.len());
     let digits = text.split_off(..len)?;
     text.split_off_first();
-    u32::try_from(parse_decimal(digits)?).ok()
+    parse_u32(digits)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two forms of a date that Mender needs: HTTP's (read) and RFC 3339 (written). Times are since 1970-01-01 UTC.
 
-use mender_base::text::parse_decimal;
+use mender_base::text::parse_u32;
 
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 const DAY_S: u32 = 86400;
@@ -34,7 +34,7 @@ pub fn http_date(value: &[u8]) -> Option<u32> {
     let mut asctime = false;
     for word in value.split(|b| !b.is_ascii_alphanumeric()) {
         if word.first().is_some_and(u8::is_ascii_digit) {
-            *places.next()? = u32::try_from(parse_decimal(word)?).ok()?;
+            *places.next()? = parse_u32(word)?;
         } else if month.is_none() {
             month = MONTHS.chunks(3).position(|name| name == word);
             asctime = places.len() == 5;

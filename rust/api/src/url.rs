@@ -82,7 +82,7 @@ impl<'a> Url<'a> {
         let port = if port.is_empty() {
             default_port(tls)
         } else {
-            u16::try_from(text::parse_decimal(port.strip_prefix(':')?.as_bytes())?).ok()?
+            u16::try_from(text::parse_u32(port.strip_prefix(':')?.as_bytes())?).ok()?
         };
         (port != 0).then_some(Self { tls, host, ipv6, port, target })
     }

@@ -115,6 +115,13 @@ pub fn parse_decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The same, where it fits 32 bits. Most numbers have to.
+#[must_use]
+#[inline(never)]
+pub fn parse_u32(digits: &[u8]) -> Option<u32> {
+    u32::try_from(parse_decimal(digits)?).ok()
+}
+
 /// Value of one hexadecimal digit, either case.
 #[must_use]
 pub const fn hex_digit(b: u8) -> Option<u8> {
