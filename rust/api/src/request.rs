@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Requests of the device API, written as whole HTTP/1.1 messages.
 
-use mender_base::text::{Decimal, utf8};
+use mender_base::text::utf8;
 use mender_base::{Event, Status, event, limits, pairs};
 
 use crate::{Url, Window, time};
@@ -167,7 +167,8 @@ impl Request<'_> {
         let (open, close) = if self.url.ipv6 { ("[", "]") } else { ("", "") };
         out.fill(" HTTP/1.1\r\nHost: @@@", &[open, self.url.host, close]);
         if !self.url.has_default_port() {
-            out.fill(":@", &[Decimal::new(self.url.port.into()).as_str()]);
+            out.str(":");
+            out.decimal(self.url.port.into());
         }
         out.fill("\r\nUser-Agent: @", &[self.user_agent]);
         match &self.call {
@@ -181,8 +182,8 @@ impl Request<'_> {
         let mut body = Window::new(&mut [], 0);
         self.call.body(&mut body);
         if body.total() > 0 {
-            let len = Decimal::new(body.total().into());
-            out.fill("\r\nContent-Type: application/json\r\nContent-Length: @", &[len.as_str()]);
+            out.str("\r\nContent-Type: application/json\r\nContent-Length: ");
+            out.decimal(body.total().into());
         }
         out.str("\r\n\r\n");
         self.call.body(out);
@@ -202,7 +203,7 @@ impl<'a> Call<'a> {
     /// Method and target, as [`Window::fill`] takes them.
     fn line(&self, url: &Url<'a>) -> (&'static str, [&'a str; 2]) {
         match self {
-            Call::Authenticate { .. } => ("POST /api/devices/v1/authentication/auth_requests", [""; 2]),
+            Call::Authenticate { .. } => ("POST /api/devices/v1/authentication/auth_requests", ["", ""]),
             Call::Device { message, .. } => message.line(),
             Call::Download(_) if url.target.starts_with('/') => ("GET @", [url.target, ""]),
             Call::Download(_) => ("GET /@", [url.target, ""]),
@@ -213,7 +214,9 @@ impl<'a> Call<'a> {
 impl Download<'_> {
     fn fields(&self, out: &mut Window<'_>) {
         if let Some((first, last)) = self.range {
-            out.fill("\r\nRange: bytes=@-", &[Decimal::new(first.into()).as_str()]);
+            out.str("\r\nRange: bytes=");
+            out.decimal(first.into());
+            out.str("-");
             if let Some(last) = last {
                 out.decimal(last.into());
             }
@@ -234,7 +237,7 @@ impl Authenticate<'_> {
         let (mut last, mut pattern) = (None, "{$:$");
         while let Some((key, value)) = least_above(self.identity, last) {
             out.fill(pattern, &[key, value]);
-            (last, pattern) = (Some(key), MEMBER);
+            (last, pattern) = (Some(key), ",$:$");
         }
         out.str(if last.is_some() { "}" } else { "{}" });
         out.close_string();
@@ -242,17 +245,20 @@ impl Authenticate<'_> {
         pem(self.public_key, "\\n", out);
         out.str("\"");
         if let Some(token) = self.tenant_token {
-            out.fill(MEMBER, &["tenant_token", token]);
+            member(out, "tenant_token", token);
         }
         if let Some(tier) = self.tier {
-            out.fill(MEMBER, &["tier", tier.name()]);
+            member(out, "tier", tier.name());
         }
         out.str("}");
     }
 }
 
-/// Another member of a JSON object.
-const MEMBER: &str = ",$:$";
+/// Writes another member of a JSON object.
+#[inline(never)]
+fn member(out: &mut Window<'_>, key: &str, value: &str) {
+    out.fill(",$:$", &[key, value]);
+}
 
 /// Writes a public key on P-256 (`4, x, y`) as PEM: [`PEM_LEN`] bytes where `line_end` is one.
 pub fn pem(public_key: &[u8; 65], line_end: &str, out: &mut Window<'_>) {
@@ -285,7 +291,7 @@ impl<'a> Message<'a> {
     /// Method and target, as [`Window::fill`] takes them. A UUID comes out of `%` unchanged.
     fn line(&self) -> (&'static str, [&'a str; 2]) {
         match *self {
-            Message::NextV2 { .. } => ("POST /api/devices/v2/deployments/device/deployments/next", [""; 2]),
+            Message::NextV2 { .. } => ("POST /api/devices/v2/deployments/device/deployments/next", ["", ""]),
             Message::NextV1 { device_type, artifact_name } => (
                 "GET /api/devices/v1/deployments/device/deployments/next?artifact_name=%&device_type=%",
                 [artifact_name, device_type],
@@ -294,7 +300,7 @@ impl<'a> Message<'a> {
                 ("PUT /api/devices/v1/deployments/device/deployments/%/status", [id, ""])
             }
             Message::Log { id, .. } => ("PUT /api/devices/v1/deployments/device/deployments/%/log", [id, ""]),
-            Message::Inventory(_) => ("PUT /api/devices/v1/inventory/device/attributes", [""; 2]),
+            Message::Inventory(_) => ("PUT /api/devices/v1/inventory/device/attributes", ["", ""]),
         }
     }
 
@@ -304,7 +310,7 @@ impl<'a> Message<'a> {
             Message::NextV2 { device_type, provides } => {
                 out.fill("{\"device_provides\":{$:$", &["device_type", device_type]);
                 for (key, value) in pairs::iter(provides).filter(|(key, _)| *key != "device_type") {
-                    out.fill(MEMBER, &[key, value]);
+                    member(out, key, value);
                 }
                 out.str("}}");
             }
@@ -313,7 +319,7 @@ impl<'a> Message<'a> {
                 out.fill("{\"status\":$", &[status.name()]);
                 if let Some(substate) = substate {
                     let end = substate.floor_char_boundary(limits::SUBSTATE_MAX);
-                    out.fill(MEMBER, &["substate", substate.get(..end).unwrap_or_default()]);
+                    member(out, "substate", substate.get(..end).unwrap_or_default());
                 }
                 out.str("}");
             }
