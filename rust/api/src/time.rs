@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two forms of a date that Mender needs: HTTP's (read) and RFC 3339 (written). Times are since 1970-01-01 UTC.
 
-use mender_base::text::parse_u32;
+use mender_base::text::{divide, parse_u32};
 
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 const DAY_S: u32 = 86400;
@@ -14,6 +14,7 @@ const fn year_days(year: u32) -> u32 {
 }
 
 /// Days of a month, 0 for January.
+#[inline(never)]
 const fn month_days(year: u32, month: u32) -> u32 {
     match month {
         1 => year_days(year).wrapping_sub(337),
@@ -61,23 +62,11 @@ pub fn http_date(value: &[u8]) -> Option<u32> {
     Some(days.wrapping_mul(DAY_S).wrapping_add(minutes.wrapping_mul(60)).wrapping_add(second))
 }
 
-/// Whole seconds, at most `u32::MAX`, and what is left. By 16 bits at a time: a division of 64 bits is 400 bytes on a 32-bit machine.
-fn seconds_and_millis(ms: u64) -> (u32, u32) {
-    let bytes = ms.to_be_bytes();
-    let (words, _) = bytes.as_chunks::<2>();
-    let (mut seconds, mut rest) = (0u64, 0u32);
-    for word in words {
-        let part = rest.wrapping_shl(16) | u32::from(u16::from_be_bytes(*word));
-        seconds = seconds.wrapping_shl(16) | u64::from(part.wrapping_div(1000));
-        rest = part % 1000;
-    }
-    (u32::try_from(seconds).unwrap_or(u32::MAX), rest)
-}
-
 /// `YYYY-MM-DDThh:mm:ss.mmmZ` for milliseconds since 1970; what is after 2106-02-07 stays there.
 #[must_use]
-pub fn rfc3339(unix_ms: u64) -> [u8; 24] {
-    let (seconds, millis) = seconds_and_millis(unix_ms);
+pub fn rfc3339(mut unix_ms: u64) -> [u8; 24] {
+    let millis = divide(&mut unix_ms, 1000);
+    let seconds = u32::try_from(unix_ms).unwrap_or(u32::MAX);
     let (mut days, mut year, mut month) = (seconds.wrapping_div(DAY_S), 1970, 0);
     while let Some(rest) = days.checked_sub(year_days(year)) {
         (days, year) = (rest, year.wrapping_add(1));

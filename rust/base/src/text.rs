@@ -71,7 +71,8 @@ impl Decimal {
     pub fn new(mut n: u64) -> Self {
         let mut d = Self { digits: [b'0'; 20], start: 20 };
         for to in d.digits.iter_mut().rev() {
-            *to = shift_out(&mut n).wrapping_add(b'0');
+            let [digit, ..] = divide(&mut n, 10).to_le_bytes();
+            *to = digit.wrapping_add(b'0');
             d.start = d.start.saturating_sub(1);
             if n == 0 {
                 break;
@@ -87,17 +88,18 @@ impl Decimal {
     }
 }
 
-/// Divides `n` by ten and returns the remainder, 16 bits at a time: a division of 64 bits is 400 bytes on a 32-bit machine.
-fn shift_out(n: &mut u64) -> u8 {
+/// Divides `n` by at most 65536 and returns the remainder, 16 bits at a time: a division of 64 bits is 400 bytes on a 32-bit machine.
+#[inline(never)]
+pub fn divide(n: &mut u64, by: u32) -> u32 {
     let mut bytes = n.to_be_bytes();
     let (words, _) = bytes.as_chunks_mut::<2>();
-    let mut rest = 0;
+    let mut rest: u32 = 0;
     for word in words {
-        let [high, low] = *word;
-        let part = u32::from_be_bytes([0, rest, high, low]);
-        let [_, _, high, low] = part.wrapping_div(10).to_be_bytes();
+        let part = rest.wrapping_shl(16) | u32::from(u16::from_be_bytes(*word));
+        let quotient = part.checked_div(by).unwrap_or(0);
+        rest = part.wrapping_sub(quotient.wrapping_mul(by));
+        let [_, _, high, low] = quotient.to_be_bytes();
         *word = [high, low];
-        [_, _, _, rest] = (part % 10).to_be_bytes();
     }
     *n = u64::from_be_bytes(bytes);
     rest
@@ -161,6 +163,17 @@ mod tests {
         }
         for bad in ["", "-1", "+1", "1 ", "18446744073709551616", "1a"] {
             assert_eq!(parse_decimal(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_64_bits_is_divided() {
+        for n in [0, 999, 1000, u64::from(u32::MAX), u64::MAX] {
+            for by in [1, 10, 1000, 65536] {
+                let mut quotient = n;
+                let rest = divide(&mut quotient, by);
+                assert_eq!((quotient, u64::from(rest)), (n / u64::from(by), n % u64::from(by)), "{n}/{by}");
+            }
         }
     }
 
