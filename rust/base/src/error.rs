@@ -50,7 +50,13 @@ macro_rules! errors {
             /// The stable number, 1000…1999.
             #[must_use]
             pub fn number(self) -> u16 {
-                NUMBERS.get(self.row()).copied().unwrap_or_default()
+                Error::number_of(Some(self))
+            }
+
+            /// The same, or 0 for none.
+            #[must_use]
+            pub fn number_of(error: Option<Error>) -> u16 {
+                NUMBERS.get(error.map_or(0, Error::row)).copied().unwrap_or_default()
             }
 
             /// One line for a person, without a final stop.

@@ -18,13 +18,14 @@ use zephyr_sys as sys;
 /// What a poll asks for that found the client in use.
 const BUSY_MS: u32 = 1000;
 
-/// The C code of an error.
-pub(crate) fn code(error: Error) -> i32 {
-    0i32.wrapping_sub(i32::from(error.number()))
+/// The C code of an error, or 0 for none.
+pub(crate) fn code(error: Option<Error>) -> i32 {
+    0i32.wrapping_sub(i32::from(Error::number_of(error)))
 }
 
+#[inline(never)]
 fn answer(result: Result<(), Error>) -> i32 {
-    result.map_or_else(code, |()| 0)
+    code(result.err())
 }
 
 const NO_CALLBACKS: MenderCallbacks = MenderCallbacks {
@@ -181,7 +182,7 @@ pub extern "C" fn mender_client_wait(ms: u32) {
 pub extern "C" fn mender_client_exit() -> i32 {
     let ended = singleton::end();
     sys::mender_port_clock_wake();
-    ended.map_or_else(code, |now| if now { 0 } else { MENDER_PENDING })
+    ended.map_or_else(|error| code(Some(error)), |now| if now { 0 } else { MENDER_PENDING })
 }
 
 /// Asks for a check for updates at the next poll, or after the deployment in progress. From any thread, and from interrupts where the
@@ -353,8 +354,8 @@ fn change(request: impl FnOnce(&mut singleton::Shared)) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn mender_client_last_error() -> i32 {
     with(|shared| match shared.stage {
-        Stage::Absent => code(Error::NotInitialised),
-        Stage::Ready => code(Error::NotActive),
+        Stage::Absent => code(Some(Error::NotInitialised)),
+        Stage::Ready => code(Some(Error::NotActive)),
         Stage::Active => shared.status.last_error,
     })
 }
@@ -435,5 +436,5 @@ pub unsafe extern "C" fn mender_event_format(
         let buf = unsafe { raw::memory(buf.cast(), size) }?;
         Ok(text::of_event(event, a, b, text, buf))
     };
-    format().map_or_else(code, |whole| i32::try_from(whole).unwrap_or(i32::MAX))
+    format().map_or_else(|error| code(Some(error)), |whole| i32::try_from(whole).unwrap_or(i32::MAX))
 }

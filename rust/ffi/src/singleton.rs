@@ -224,9 +224,9 @@ fn set_status(status: &mut MenderStatus, client: &Client<'static, Ports>, quiet:
     }
     status.phase = now;
     status.authenticated = authenticated.into();
-    status.last_error = last_error.map_or(0, |last| code(last.error));
+    status.last_error = code(last_error.map(|last| last.error));
     status.last_errno = last_error.map_or(0, |last| last.errno);
-    status.deployment_error = ports.deployment_error.map_or(0, code);
+    status.deployment_error = code(ports.deployment_error);
     (status.received, status.total) = ports.progress;
     (status.can_abort, status.check_at_ms) = (snapshot.can_abort.into(), snapshot.check_at_ms);
 }

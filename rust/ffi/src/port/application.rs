@@ -58,7 +58,7 @@ impl Application for Ports {
                 self.deployment_error = None;
             }
             Notice::DeploymentFailed(error) => {
-                (out.kind, out.error) = (MENDER_NOTICE_DEPLOYMENT_FAILED, code(error));
+                (out.kind, out.error) = (MENDER_NOTICE_DEPLOYMENT_FAILED, code(Some(error)));
                 self.deployment_error = Some(error);
             }
         }
