@@ -188,6 +188,7 @@ impl Next {
         }
     }
 
+    #[inline(never)]
     fn token(&mut self, token: Token, device_type: &str, lent: &[u8]) -> Result<(), Error> {
         let depth = self.scanner.depth();
         let outside = depth.saturating_sub(1);

@@ -334,6 +334,7 @@ impl Header {
     }
 
     /// `"artifact_provides":{key:value}`, `"artifact_depends":{key:value, key:[value]}`, `"clears_artifact_provides":[pattern]`
+    #[inline(never)]
     fn pairs_or_clears(&mut self, depth: u8, token: Token, areas: &mut Areas<'_>) -> Result<(), Error> {
         use Member::{Clears, Depends, Provides};
         match (self.member, depth, token) {
