@@ -124,14 +124,10 @@ pub(crate) unsafe fn settings(config: &MenderConfig) -> Result<Config<'static>, 
 /// # Safety
 /// As [`raw::memory`] for the three buffers, for as long as the result is used.
 pub(crate) unsafe fn buffers(lent: &MenderBuffers) -> Result<Buffers<'static>, Error> {
-    let parts = [(lent.io, lent.io_len), (lent.token, lent.token_len), (lent.uri, lent.uri_len)];
-    for (n, (one, one_len)) in parts.iter().enumerate() {
-        for (other, other_len) in parts.iter().skip(n.saturating_add(1)) {
-            // Two references to the same bytes must not be made, so the claim is checked before.
-            if overlap(one.addr(), *one_len, other.addr(), *other_len) {
-                return Err(Error::ConfigBuffer);
-            }
-        }
+    let (io, token, uri) = ((lent.io, lent.io_len), (lent.token, lent.token_len), (lent.uri, lent.uri_len));
+    // Two references to the same bytes must not be made, so the claim is checked before.
+    if overlap(io, token) || overlap(io, uri) || overlap(token, uri) {
+        return Err(Error::ConfigBuffer);
     }
     // SAFETY: the caller's promise, and no two of them overlap.
     let take = |start, len: u32| unsafe {
@@ -146,9 +142,12 @@ pub(crate) unsafe fn buffers(lent: &MenderBuffers) -> Result<Buffers<'static>, E
     })
 }
 
-fn overlap(one: usize, one_len: u32, other: usize, other_len: u32) -> bool {
-    let behind = |start: usize, len: u32| start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
-    one < behind(other, other_len) && other < behind(one, one_len)
+#[inline(never)]
+fn overlap(one: (*mut u8, u32), other: (*mut u8, u32)) -> bool {
+    let end = |(start, len): (*mut u8, u32)| {
+        start.addr().saturating_add(usize::try_from(len).unwrap_or(usize::MAX))
+    };
+    one.0.addr() < end(other) && other.0.addr() < end(one)
 }
 
 /// More than a byte holds are as many as it holds.
