@@ -2,6 +2,7 @@
 //! The deployment log: warnings and errors of the deployment on record, as numbers, rendered when uploaded (protocol §2.4).
 
 use crate::DEPLOYMENT_LOG;
+use heapless::VecView;
 use mender_api::{Entries, Entry};
 use mender_base::text::utf8;
 use mender_base::{Event, limits};
@@ -49,15 +50,22 @@ impl DeploymentLog {
         let need = HEAD.saturating_add(text.len());
         while LEN.saturating_sub(self.bytes.len()) < need && self.drop_oldest() {}
         let [_, _, at @ ..] = at_ms.to_be_bytes();
-        let mut ok = self.bytes.extend_from_slice(&at).is_ok();
-        ok &= self.bytes.extend_from_slice(&event.number().to_be_bytes()).is_ok();
-        ok &= self.bytes.extend_from_slice(&a.to_be_bytes()).is_ok();
-        ok &= self.bytes.extend_from_slice(&b.to_be_bytes()).is_ok();
+        let bytes: &mut VecView<u8> = &mut self.bytes;
+        let mut whole = Ok(());
         // Clipped to less than 256 above.
-        ok &= self.bytes.push(u8::try_from(text.len()).unwrap_or(0)).is_ok();
-        ok &= self.bytes.extend_from_slice(text.as_bytes()).is_ok();
-        if !ok {
-            self.bytes.clear();
+        let len = [u8::try_from(text.len()).unwrap_or(0)];
+        for part in [
+            &at[..],
+            &event.number().to_be_bytes(),
+            &a.to_be_bytes(),
+            &b.to_be_bytes(),
+            &len,
+            text.as_bytes(),
+        ] {
+            whole = whole.and_then(|()| bytes.extend_from_slice(part));
+        }
+        if whole.is_err() {
+            bytes.clear();
         }
         self.dirty = true;
     }
@@ -75,8 +83,9 @@ impl DeploymentLog {
             rest = next;
         }
         let whole = bytes.len().saturating_sub(rest.len());
-        if self.bytes.extend_from_slice(bytes.get(..whole).unwrap_or_default()).is_err() {
-            self.bytes.clear();
+        let kept: &mut VecView<u8> = &mut self.bytes;
+        if kept.extend_from_slice(bytes.get(..whole).unwrap_or_default()).is_err() {
+            kept.clear();
         }
     }
 
