@@ -11,9 +11,10 @@ pub enum Refusal {
     Other,
     /// With 403: the plan lacks an add-on, so a fresh token would not help (protocol §0.1).
     AddOn,
-    /// With 409: a user aborted the deployment (protocol §2.3).
-    Aborted,
 }
+
+/// How the server's words begin then.
+const ADD_ON: &[u8] = b"operation requires addon";
 
 /// Finds the member `error` of Mender's error bodies; anything else, such as a proxy's HTML or a store's XML, is passed over.
 pub struct ErrorBody {
@@ -70,11 +71,8 @@ impl ErrorBody {
             }
         } else if token == Token::String && here {
             let text = text_of(scratch, len).as_bytes();
-            let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|head| same_word(head, with));
-            if begins(b"operation requires addon") {
+            if text.get(..ADD_ON.len()).is_some_and(|head| same_word(head, ADD_ON)) {
                 self.refusal = Refusal::AddOn;
-            } else if begins(b"deployment aborted") {
-                self.refusal = Refusal::Aborted;
             }
             self.state = State::Found(len);
         }
@@ -124,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn an_aborted_deployment_says_so() {
-        assert_eq!(read(br#"{"error":"Deployment aborted"}"#).0, Refusal::Aborted);
+    fn another_refusal_is_told_by_its_status() {
+        assert_eq!(read(br#"{"error":"Deployment aborted"}"#).0, Refusal::Other);
     }
 
     #[test]
