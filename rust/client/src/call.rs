@@ -110,6 +110,7 @@ impl Call {
     }
 
     /// Begins another call.
+    #[inline(never)]
     pub(crate) fn begin(&mut self, what: What) {
         self.what = what;
         self.stage = Stage::Start;
