@@ -841,7 +841,8 @@ int32_t mender_client_abort(void);
 
 /**
  * Makes the running image stay that no deployment is proving: one that was flashed by hand or by another updater. Until it is
- * confirmed nothing is downloaded, since the slot holds the image to fall back to. From any thread, while no poll runs; writes flash.
+ * confirmed nothing is downloaded, since the slot holds the image to fall back to; then updates are looked for at once. From any thread,
+ * while no poll runs; writes flash.
  *
  * @retval 0 it stays. @retval MENDER_E_IN_DEPLOYMENT an update proves itself, and is confirmed when it has.
  * @retval MENDER_E_BUSY the client polls, or has not been polled yet: try again.
