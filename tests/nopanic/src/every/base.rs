@@ -22,7 +22,7 @@ pub(crate) fn every() {
 fn tables() {
     let error: Error = any();
     see((Error::number(error), Error::text(error), Error::advice(error), Error::name(error)));
-    see((Error::c_text(error), Error::from_number(any())));
+    see((Error::c_text(error), Error::from_number(any()), Error::number_of(any())));
     let happened: Event = any();
     see((Event::number(happened), Event::text(happened), Event::name(happened)));
     see(Level::name(Event::level(happened)));
@@ -38,7 +38,10 @@ fn texts() {
     see(text::assign(&mut bounded, any()));
     see(bounded.as_str());
     see(Decimal::as_str(&Decimal::new(any())));
-    see(text::parse_decimal(any()));
+    see(text::utf8(any()));
+    see((text::parse_decimal(any()), text::parse_u32(any())));
+    let mut number: u64 = any();
+    see((text::divide(&mut number, any()), number));
     see(text::hex_digit(any()));
     see(text::is_uuid(any()));
     see(text::same_word(any(), any()));
