@@ -22,8 +22,6 @@ endfunction()
 # The tool in `out`, or why there is none in `out`_MISSING.
 function(_mender_mcu_artifact_tool out)
   set(need "mender-artifact ${MENDER_MCU_ARTIFACT_TOOL_MIN} or later (https://docs.mender.io/downloads)")
-  # With sysbuild it may be set there.
-  zephyr_get(MENDER_ARTIFACT)
   find_program(MENDER_ARTIFACT mender-artifact)
   if(NOT MENDER_ARTIFACT)
     set(${out}_MISSING "${need} is not installed" PARENT_SCOPE)
