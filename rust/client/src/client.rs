@@ -130,8 +130,8 @@ impl<'b, P: Platform> Client<'b, P> {
         machine.checkpoint.name(config.artifact_name);
     }
 
-    /// All but what is set up afterwards. Inlined with all that it calls, so that each field is written where it is to stay; what is large is a
-    /// constant of zeros.
+    /// All but what is set up afterwards. Inlined with all that it calls, so that each field is written where it is to stay; what is
+    /// large is a constant of zeros.
     #[inline(always)]
     fn blank(config: Config<'b>, buffers: Buffers<'b>, ports: P) -> Self {
         Self {

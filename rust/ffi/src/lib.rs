@@ -4,8 +4,8 @@
 //! `include/mender_mcu.h` is made from [`types`] and [`api`] by `cargo xtask header`; their documentation is written for C.
 //!
 //! Rules of the C API: codes are `int32_t`, 0 is good, negative is an error of [`mender_base::Error`]; enums go out as integers, and
-//! integers that come in are checked; outputs are written only on success, but where it is said; every pointer is checked for NULL. Only `poll` touches the
-//! client. Every other call sets a request under the platform's lock, or reads a copy of the status.
+//! integers that come in are checked; outputs are written only on success, but where it is said; every pointer is checked for NULL.
+//! Only `poll` touches the client. Every other call sets a request under the platform's lock, or reads a copy of the status.
 //!
 //! Knows: C's types and who may touch what when. Does not know: any protocol. `unsafe` code lives here, and pointers become
 //! references in `raw.rs` alone.

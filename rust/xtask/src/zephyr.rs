@@ -34,7 +34,7 @@ impl Step {
         Self { name, chip, tools, run, has_patience: false }
     }
 
-    const fn builds(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
+    const fn patient(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
         Self { name, chip, tools, run, has_patience: true }
     }
 }
@@ -104,25 +104,25 @@ const STEPS: &[Step] = &[
     Step::runs("T2 twister qemu_x86", Chip::Ia32, &[QEMU_X86], |zephyr| {
         twister(zephyr, "qemu_x86/atom", SUITES)
     }),
-    Step::builds("T4 configurations", Chip::Arm, &[MENDER_ARTIFACT], |zephyr| {
+    Step::patient("T4 configurations", Chip::Arm, &[MENDER_ARTIFACT], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX)
     }),
-    Step::builds("T4 samples/ota", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 samples/ota", Chip::Arm, &[], |zephyr| {
         zephyr.build_with_mcuboot("ota-nucleo", "samples/ota", "nucleo_l4a6zg", &[&any_ca()])
     }),
-    Step::builds("T4 samples/nucleo", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 samples/nucleo", Chip::Arm, &[], |zephyr| {
         zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()])
     }),
-    Step::builds("T4 foreign native_sim", Chip::Native, &[], |zephyr| {
+    Step::patient("T4 foreign native_sim", Chip::Native, &[], |zephyr| {
         foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"])
     }),
-    Step::builds("T4 foreign nucleo", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 foreign nucleo", Chip::Arm, &[], |zephyr| {
         let board = ["--board", "nucleo_l4a6zg", "--sysbuild", "-DSHIELD=arceli_eth_w5500"];
         foreign(zephyr, "foreign-nucleo", &board)
     }),
-    Step::builds("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
-    Step::builds("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
-    Step::builds("T4 footprint", Chip::Arm, &[], size::check),
+    Step::patient("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
+    Step::patient("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
+    Step::patient("T4 footprint", Chip::Arm, &[], size::check),
     Step::runs("T4 artifact", Chip::Arm, &[MENDER_ARTIFACT], artifact),
 ];
 
@@ -133,26 +133,26 @@ const LAST: &[(&str, Last)] = &[("T3 MCUboot in QEMU", qemu::step)];
 
 /// What takes long and seldom finds anything: other CPUs and boards, the other clients' application, ports that are broken on purpose.
 const LONG: &[Step] = &[
-    Step::builds("T4 further configurations", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 further configurations", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", FURTHER_MATRIX)
     }),
-    Step::builds("T4 Cortex-M0+", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 Cortex-M0+", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS)
     }),
-    Step::builds("T4 Cortex-M33", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 Cortex-M33", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33)
     }),
-    Step::builds("T4 samples nucleo_l4a6zg", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 samples nucleo_l4a6zg", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", SAMPLES)
     }),
-    Step::builds("T4 samples nucleo_f767zi", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 samples nucleo_f767zi", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_f767zi/stm32f767xx", OTA)
     }),
-    Step::builds("T4 samples nucleo_h563zi", Chip::Arm, &[], |zephyr| {
+    Step::patient("T4 samples nucleo_h563zi", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_h563zi/stm32h563xx", OTA)
     }),
-    Step::builds("T4 samples mps2/an385", Chip::Arm, &[], |zephyr| twister(zephyr, "mps2/an385", OTA)),
-    Step::builds("T4 samples qemu_x86", Chip::Ia32, &[], |zephyr| {
+    Step::patient("T4 samples mps2/an385", Chip::Arm, &[], |zephyr| twister(zephyr, "mps2/an385", OTA)),
+    Step::patient("T4 samples qemu_x86", Chip::Ia32, &[], |zephyr| {
         twister(zephyr, "qemu_x86/atom", OTA_ALONE)
     }),
     Step::runs("T2 twister qemu_riscv32", Chip::Rv32, &[QEMU_RISCV32], |zephyr| {

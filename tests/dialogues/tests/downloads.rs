@@ -54,14 +54,21 @@ fn succeeds(faults: impl FnOnce(&Server)) -> Vec<String> {
     downloads(&server)
 }
 
-#[test]
-fn c37_an_expired_link_is_renewed_once() {
+/// A device whose link has expired before it asks for the first byte, with `faults`; the deployment.
+fn with_expired_link(faults: impl FnOnce(&Server)) -> (Server, Device, String) {
     let (server, mut device) = ready();
+    faults(&server);
     let deployment = deploy_image(&server, "release-2", good("2.0.0"));
     device.client().check_now();
     device.run_until_logged("reported downloading");
     server.expire_links();
     server.clear_requests();
+    (server, device, deployment)
+}
+
+#[test]
+fn c37_an_expired_link_is_renewed_once() {
+    let (server, mut device, deployment) = with_expired_link(|_| {});
     device.run_to_the_end(&server, &deployment);
     assert_eq!(dialogue(&server)[..3], ["download 403", "check 200", "download 200"]);
     assert_eq!(final_statuses(&server, &deployment), ["success"]);
@@ -102,11 +109,7 @@ fn c37c_a_server_that_is_away_when_a_link_is_to_be_renewed_is_asked_later() {
 
 #[test]
 fn c37e_a_retry_after_is_obeyed_when_a_link_is_to_be_renewed() {
-    let (server, mut device) = ready();
-    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
-    device.client().check_now();
-    device.run_until_logged("reported downloading");
-    server.expire_links();
+    let (server, mut device, deployment) = with_expired_link(|_| {});
     let fault = server.fault(Fault::check().times(1).status(429).header("Retry-After", "500"));
     let before_ms = device.clock.now_ms();
     device.run_until_logged("downloaded and verified");
@@ -119,14 +122,10 @@ fn c37e_a_retry_after_is_obeyed_when_a_link_is_to_be_renewed() {
 
 #[test]
 fn c37f_a_new_link_that_breaks_off_is_never_mixed_with_the_old_one() {
-    let (server, mut device) = ready();
     // The check that renews the link is cut within it, and the next one is not.
-    server.fault(Fault::check().skip(1).times(3).cut_body(150));
-    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
-    device.client().check_now();
-    device.run_until_logged("reported downloading");
-    server.expire_links();
-    server.clear_requests();
+    let (server, mut device, deployment) = with_expired_link(|server| {
+        server.fault(Fault::check().skip(1).times(3).cut_body(150));
+    });
     device.run_to_the_end(&server, &deployment);
     assert_eq!(downloads(&server), ["all 403", "all 200"], "{}", device.story());
     assert_eq!(final_statuses(&server, &deployment), ["success"]);
