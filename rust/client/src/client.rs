@@ -399,9 +399,11 @@ impl<'b, P: Platform> Client<'b, P> {
             {
                 cx.say(Event::OldRuns, cause.name());
             }
-            if !running.new && !running.confirmed && new.is_ok() && c.phase != Phase::Download {
+            let swapped = !matches!(c.phase, Phase::Download | Phase::SuccessPending | Phase::FailurePending);
+            if swapped && !running.new && !running.confirmed && new.is_ok() {
                 // It was confirmed, or nothing would have been downloaded. A power cut can make MCUboot forget that
-                // (docs/reliability.md), and the next restart would bring back what did not prove itself.
+                // (docs/reliability.md), and the next restart would bring back what did not prove itself. In the other phases no
+                // swap of ours is under way: somebody else's image is on trial.
                 let _confirmed = act::confirm(cx);
             }
             running.refused = !running.new && cx.ports.swap_state() == SwapState::Refused;

@@ -81,6 +81,33 @@ fn nothing_on_record_and_an_unconfirmed_image_that_is_left_to_the_application() 
 }
 
 #[test]
+fn a_report_that_waits_and_an_unconfirmed_image_that_another_updater_brought() {
+    for (behaviour, phase, verdict) in
+        [(Behaviour::FailsSelfTest, 8, "failure"), (Behaviour::Fine, 5, "success")]
+    {
+        let (server, mut device) = ready();
+        let deployment = deploy_image(&server, "release-2", image("2.0.0", behaviour));
+        server.fault(Fault::report().body_contains(verdict).status(503));
+        device.client().check_now();
+        device.run_until_logged(&format!("checkpoint: phase {phase},"));
+        let old = device.version();
+        device.restart_with(|mut flash| {
+            flash.provision(Area::Slot1, &good("9.0.0")).unwrap();
+            bootloader::request_swap(&mut flash).unwrap();
+            flash
+        });
+        assert_eq!(device.version(), "9.0.0");
+        device.run_for(3_600_000);
+        assert!(!bootloader::is_confirmed(&device.ports().flash), "{verdict}: never confirmed silently");
+        server.clear_faults();
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(final_statuses(&server, &deployment), [verdict], "{}", device.story());
+        device.restart();
+        assert_eq!(device.version(), old, "{verdict}");
+    }
+}
+
+#[test]
 fn nothing_on_record_and_an_unconfirmed_image_that_is_reverted() {
     let server = http();
     let mut flash = Flash::new(Layout { slot_size: 128 * 1024, ..Layout::default() });
