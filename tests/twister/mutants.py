@@ -131,6 +131,7 @@ MUTANTS = [
     ("update", "port_boot.c", "return boot_is_img_confirmed();", "return 1;"),
     ("update", "port_crypto.c", "return status == PSA_SUCCESS ? 1 : status;\n}\n\nuint32_t", "return 0;\n}\n\nuint32_t"),
     ("mcumgr", "mcumgr.c", "if (deployment_in_progress()) {", "if (false) {"),
+    ("mcumgr", "mcumgr.c", " && status.phase != MENDER_PHASE_FAILURE_PENDING", ""),
     ("mcumgr", "mcumgr.c", "upload.heard_ms = k_uptime_get();", ";"),
     ("mcumgr", "mcumgr.c", "(5 * 60 * MSEC_PER_SEC)", "(60 * 60 * MSEC_PER_SEC)"),
     ("mcumgr", "mcumgr.c", "upload.uploading = true;", ";"),

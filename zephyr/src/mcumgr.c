@@ -27,12 +27,14 @@ bool slot_is_taken(void)
 	return upload.uploading && k_uptime_get() - upload.heard_ms < PAUSE_MAX_MS;
 }
 
+/* A deployment has the slot, or the image to fall back to lies there. One that waits for its last report does not. */
 static bool deployment_in_progress(void)
 {
 	static struct mender_status status;
 
 	/* Only MCUmgr's thread comes here. */
-	return mender_client_status(&status) == 0 && status.phase != MENDER_PHASE_IDLE;
+	return mender_client_status(&status) == 0 && status.phase != MENDER_PHASE_IDLE &&
+	       status.phase != MENDER_PHASE_SUCCESS_PENDING && status.phase != MENDER_PHASE_FAILURE_PENDING;
 }
 
 static enum mgmt_cb_return heard(uint32_t event, enum mgmt_cb_return before, int32_t *rc, uint16_t *group,

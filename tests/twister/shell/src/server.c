@@ -104,6 +104,9 @@ static void serve(struct peer *self, int socket)
 	} else {
 		if (strstr(request, "/log ") != NULL) {
 			strncpy(server.log, body, sizeof(server.log) - 1);
+		} else if (strstr(body, "failure") != NULL && server.deaf) {
+			reply(socket, "503 Service Unavailable", "");
+			return;
 		} else if (strstr(body, "failure") != NULL) {
 			server.failure_reported = true;
 			server.offers = false;

@@ -14,6 +14,8 @@ struct server {
 	bool offers;
 	bool downloading;
 	bool failure_reported;
+	/** Reports of failure come to nothing. */
+	bool deaf;
 	/** Body of the last log and of the last authentication. */
 	char log[1024];
 	char authentication[1024];
