@@ -20,7 +20,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 KEYS = HERE.parent / "conformance/fixtures/keys"
-TOOLS = ("cmake", "ninja", "mender-artifact")
+TOOLS = ("cmake", "ninja", "make", "mender-artifact")
 SETTINGS = {
     "BUILD_OUTPUT_BIN": "y",
     "MCUBOOT_SIGNATURE_KEY_FILE": "key.pem",
@@ -57,15 +57,16 @@ class Build:
         self.artifact = self.folder / "zephyr/zephyr.mender"
         self.device = device
 
-    def configure(self, *options, env=None, **settings):
+    def configure(self, *options, env=None, tool="ninja", **settings):
         shutil.rmtree(self.folder, ignore_errors=True)
         defined = [f"-DCONFIG_{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
-        ninja = shutil.which("ninja")
-        command = [shutil.which("cmake"), "-GNinja", f"-DCMAKE_MAKE_PROGRAM={ninja}", "-S", HERE, "-B", self.folder]
+        generator = {"ninja": "Ninja", "make": "Unix Makefiles"}[tool]
+        chosen = f"-G{generator}", f"-DCMAKE_MAKE_PROGRAM={shutil.which(tool)}"
+        command = [shutil.which("cmake"), *chosen, "-S", HERE, "-B", self.folder]
         return run(*command, f"-DIMAGE={self.image}", *defined, *options, env=env)
 
-    def build(self, *targets):
-        return run("ninja", "-C", self.folder, *targets)
+    def build(self, *targets, tool="ninja"):
+        return run(tool, "-j4", "-C", self.folder, *targets)
 
     def made(self, *options, **settings):
         """Configures and builds, which must go well and without a warning."""
@@ -163,6 +164,17 @@ def remade(build):
     expect(payload(build.artifact) == b"another image", "the payload is the old image")
 
 
+def by_make(build):
+    """Make, which looks at one folder after the other, makes it after the image, too."""
+    good, told = build.configure(tool="make")
+    expect(good, "it does not configure", told)
+    for image, target in ((b"one image", "all"), (b"another image", "all"), (b"a third image", "mender_artifact")):
+        build.image.write_bytes(image)
+        good, told = build.build(target, tool="make")
+        expect(good, "it does not build", told)
+        expect(payload(build.artifact) == image, f"the payload is not {image}", told)
+
+
 def does_without(build, reason, *options, env=None, **settings):
     """The build goes on without an artifact and says why, the target fails, and a required one stops the build."""
     good, told = build.configure(*options, env=env, **settings)
@@ -204,7 +216,7 @@ def without_its_key(build):
 
 
 CASES = (
-    defaults, everything, compressed, encrypted, remade,
+    defaults, everything, compressed, encrypted, remade, by_make,
     without_the_tool, with_an_old_tool, without_a_signature, without_its_key,
 )  # fmt: skip
 

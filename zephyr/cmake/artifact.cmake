@@ -100,4 +100,15 @@ function(mender_mcu_add_artifact)
     DEPENDS ${image} ${options_FILES}
     COMMENT "mender-mcu: ${KERNEL_NAME}.mender, artifact ${CONFIG_MENDER_MCU_ARTIFACT_NAME}" VERBATIM)
   add_custom_target(mender_artifact ALL DEPENDS ${name}.mender)
+  # Make knows the rules of one folder at a time: it would look for the image before it is made. Zephyr names what makes it later.
+  cmake_language(DEFER DIRECTORY ${CMAKE_SOURCE_DIR} CALL _mender_mcu_artifact_comes_last)
+endfunction()
+
+function(_mender_mcu_artifact_comes_last)
+  foreach(image zephyr_final zephyr_pre1 zephyr_pre0)
+    if(TARGET ${image})
+      add_dependencies(mender_artifact ${image})
+      break()
+    endif()
+  endforeach()
 endfunction()
