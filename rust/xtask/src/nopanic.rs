@@ -52,42 +52,55 @@ struct Build {
     with: String,
 }
 
-/// All checks. `quick` leaves out the cross build.
+/// All checks, two at a time, for each keeps one processor busy. `quick` leaves out the cross builds.
 pub(crate) fn steps(report: &mut Report, quick: bool) {
     report.step("nopanic: calls", all_called);
-    let mut builds = Vec::new();
+    let mut proofs = Vec::new();
     if !quick {
-        match cross(THUMB) {
-            Ok(build) => builds.push(build),
-            Err(missing) => report.skip(&format!("nopanic: {THUMB}"), &missing),
-        }
+        proofs.extend(able(report, THUMB, cross(THUMB)));
     }
-    match host() {
-        Ok(build) => builds.push(build),
-        Err(missing) => report.skip("nopanic: this machine", &missing),
-    }
-    for build in builds {
-        report.step(&format!("nopanic: {}", short(&build.target)), || prove(&build));
-        report.step("nopanic: one index", || refuted(&build));
-    }
-    if !quick {
-        every(report, &WITHOUT_ATOMICS);
-    }
+    proofs.extend(able(report, "this machine", host()));
+    let few = if quick { Vec::new() } else { able_of(report, &WITHOUT_ATOMICS) };
+    let proved = proofs.iter().map(|build| Check::new(short(&build.target), build, prove));
+    let every = few.iter().map(|build| Check::new(short(&build.target), build, prove_every));
+    let refuted = proofs.iter().map(|build| Check::new("one index".to_owned(), build, refuted));
+    run_in_pairs(report, proved.chain(every).chain(refuted));
 }
 
 /// The other CPUs that Zephyr's boards have.
 pub(crate) fn further(report: &mut Report) {
-    every(report, &FURTHER);
+    let builds = able_of(report, &FURTHER);
+    run_in_pairs(report, builds.iter().map(|build| Check::new(short(&build.target), build, prove_every)));
 }
 
-fn every(report: &mut Report, targets: &[&str]) {
-    for target in targets {
-        let name = format!("nopanic: {}", short(target));
-        match cross(target) {
-            Ok(build) => report.step(&name, || prove_every(&build)),
-            Err(missing) => report.skip(&name, &missing),
-        }
+/// One line of the report.
+struct Check<'b> {
+    name: String,
+    build: &'b Build,
+    run: fn(&Build) -> Outcome,
+}
+
+impl<'b> Check<'b> {
+    fn new(name: String, build: &'b Build, run: fn(&Build) -> Outcome) -> Self {
+        Self { name: format!("nopanic: {name}"), build, run }
     }
+}
+
+fn run_in_pairs<'b>(report: &mut Report, checks: impl Iterator<Item = Check<'b>>) {
+    let checks: Vec<_> = checks.collect();
+    let steps: Vec<_> =
+        checks.iter().map(|check| (check.name.as_str(), || (check.run)(check.build))).collect();
+    report.steps_in_pairs(&steps);
+}
+
+/// The builds for those targets that can be made.
+fn able_of(report: &mut Report, targets: &[&str]) -> Vec<Build> {
+    targets.iter().filter_map(|target| able(report, target, cross(target))).collect()
+}
+
+/// The build, or a line that says what is missing for it.
+fn able(report: &mut Report, target: &str, build: Result<Build, String>) -> Option<Build> {
+    build.map_err(|missing| report.skip(&format!("nopanic: {target}"), &missing)).ok()
 }
 
 /// The architecture, and `hf` where floats are passed in registers.
@@ -243,7 +256,8 @@ fn host() -> Result<Build, String> {
 
 impl Build {
     fn folder(&self) -> PathBuf {
-        target_dir().join("nopanic").join(if self.build_std { "build-std" } else { "std" })
+        // One for each, or one build would wait for the other.
+        target_dir().join("nopanic").join(&self.target)
     }
 
     fn program(&self, name: &str) -> PathBuf {
