@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK_BOARD=] [-DEMBED=] [-DSYSBUILD=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
+# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK_…=] [-DEMBED=] [-DSYSBUILD=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
 cmake_minimum_required(VERSION 3.20.0)
 include(${REPOSITORY}/zephyr/cmake/rust.cmake)
 
@@ -19,6 +19,11 @@ endforeach()
 if(CHECK_BOARD)
   include(${REPOSITORY}/zephyr/cmake/features.cmake)
   mender_mcu_check_board()
+  return()
+endif()
+if(CHECK_SNIPPET)
+  include(${REPOSITORY}/zephyr/cmake/features.cmake)
+  mender_mcu_check_snippet()
   return()
 endif()
 if(EMBED)

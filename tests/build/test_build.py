@@ -219,6 +219,35 @@ class Board(unittest.TestCase):
         self.assertIn("the image is not built for MCUboot", text)
 
 
+class Snippet(unittest.TestCase):
+    """What the application asks for and the snippet takes back is said."""
+
+    WITH = {"CONFIG_MBEDTLS_HEAP_SIZE": 90000, "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN": 16384}
+
+    def check(self, *lines, **config):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "prj.conf"
+            file.write_text("\n".join(lines), encoding="utf-8")
+            text, ok = choose(CHECK_SNIPPET="y", CONF_FILE_AS_LIST=file, **{**self.WITH, **config})
+        self.assertTrue(ok, text)
+        return text
+
+    def test_an_application_that_asks_for_no_more_is_told_nothing(self):
+        self.assertEqual(self.check("CONFIG_MENDER_MCU=y"), "")
+        self.assertEqual(self.check("CONFIG_MBEDTLS_HEAP_SIZE=60000", "CONFIG_MBEDTLS_PKCS1_V21=n"), "")
+
+    def test_what_the_snippet_overrides_is_named(self):
+        text = self.check("CONFIG_MBEDTLS_HEAP_SIZE=200000")
+        self.assertIn("has set CONFIG_MBEDTLS_HEAP_SIZE=90000, where prj.conf says 200000: build without the snippet", text)
+        text = self.check("CONFIG_PSA_WANT_ALG_CBC_NO_PADDING=y")
+        self.assertIn("has set CONFIG_PSA_WANT_ALG_CBC_NO_PADDING=n, where prj.conf says y", text)
+
+    def test_without_the_snippet_nothing_is_said(self):
+        self.assertEqual(self.check("CONFIG_MBEDTLS_HEAP_SIZE=200000", CONFIG_MBEDTLS_HEAP_SIZE=200000), "")
+        text = self.check("CONFIG_PSA_WANT_ALG_CBC_NO_PADDING=y", CONFIG_PSA_WANT_ALG_CBC_NO_PADDING="y")
+        self.assertEqual(text, "")
+
+
 class Sysbuild(unittest.TestCase):
     """What SB_CONFIG_MENDER_MCU adds to an application's images."""
 

@@ -23,6 +23,30 @@ function(mender_mcu_features out)
   set(${out} ${features} PARENT_SCOPE)
 endfunction()
 
+# A snippet comes after the application's own files, and Kconfig says nothing of what it overrides there.
+function(mender_mcu_check_snippet)
+  set(snippet ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../snippets/mender-mcu/mender-mcu.conf)
+  foreach(file IN LISTS CONF_FILE_AS_LIST)
+    file(STRINGS ${snippet} lines REGEX "^CONFIG_")
+    foreach(line IN LISTS lines)
+      string(REGEX MATCH "^(CONFIG_[A-Z0-9_]+)=(.+)" line ${line})
+      set(name ${CMAKE_MATCH_1})
+      set(ours ${CMAKE_MATCH_2})
+      set(theirs "")
+      file(STRINGS ${file} said REGEX "^${name}=")
+      if(said MATCHES "=([0-9]+|y)$")
+        set(theirs ${CMAKE_MATCH_1})
+      endif()
+      # A size that it asks for, or an algorithm that it uses.
+      if((theirs GREATER ours AND "${${name}}" EQUAL ours) OR (theirs STREQUAL y AND ours STREQUAL n AND NOT ${name}))
+        get_filename_component(named ${file} NAME)
+        message(WARNING "mender-mcu: the snippet mender-mcu has set ${name}=${ours}, where ${named} says ${theirs}: build without "
+          "the snippet, with its other lines in ${named} (docs/building.md)")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
 # What devicetree must have, and what is to be known about the boot loader.
 function(mender_mcu_check_board)
   dt_nodelabel(slot1 NODELABEL slot1_partition)
