@@ -64,6 +64,7 @@ def check_image(image, config):
     """What the symbol alone and the snippet must have brought about."""
     text = config.read_text(encoding="utf-8")
     for line in ("CONFIG_NET_SOCKETS_SOCKOPT_TLS=y", "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=16384", "CONFIG_IMG_MANAGER=y",
+                 "CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS=2", "CONFIG_NET_SOCKETS_CONNECT_TIMEOUT=15000", "CONFIG_MAIN_STACK_SIZE=8192",
                  "CONFIG_MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED=y", "CONFIG_PSA_WANT_ALG_GCM=y"):
         if line not in text:
             sys.exit(f"{config}: no {line}")
@@ -76,6 +77,16 @@ def check_image(image, config):
     for symbol in ("mender_client_poll", "mender_port_slot_write"):
         if f" {symbol}\n" not in symbols:
             sys.exit(f"{image}: no {symbol}")
+
+
+def check_symbols(build):
+    """An application may have any name that does not begin with ours. The compiler's helpers are called as all others are."""
+    archive = next(build.rglob("libmender_mcu_port.a"))
+    symbols = {line.split()[-1] for line in run([os.environ.get("NM", "nm"), "-g", "--defined-only", archive]).splitlines()
+               if len(line.split()) == 3}
+    strange = {name for name in symbols if not re.match(r"mender_|__aeabi_mem|bcmp$|_k_thread_\w+_mender_mcu$|log_const_mender_mcu$", name)}
+    if strange or "mender_port_slot_write" not in symbols:
+        sys.exit(f"{archive}: other names than ours: {sorted(strange)}")
 
 
 def check_mcuboot(build, image):
@@ -137,6 +148,7 @@ def main():
     check_modules(build, neighbour)
     image = build / "foreign/zephyr" if args.sysbuild else build / "zephyr"
     check_image(image / "zephyr.elf", image / ".config")
+    check_symbols(build)
     if any(option.startswith("-DMENDER_MCU_CARGO_TARGET_DIR=") for option in options) and any(build.rglob("target/*/release/deps")):
         sys.exit("cargo did not use the folder that it was given")
     if args.sysbuild:

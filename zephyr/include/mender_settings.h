@@ -7,7 +7,7 @@
  * - `mender/server`: as `CONFIG_MENDER_MCU_SERVER_URL`,
  * - `mender/tenant_token`,
  * - `mender/device_type`,
- * - `mender/identity`: `name=value`, one pair in place of the MAC address or the chip's number,
+ * - `mender/identity`: `name=value`, one pair in place of the MAC address or the chip's number; 32 bytes of name, 254 in all,
  * - `mender/poll_interval`, `mender/inventory_interval`: seconds, 5 to 2592000.
  *
  * `mender_client_init` reads them. One that is no good is logged and left out.
@@ -25,8 +25,8 @@ extern "C" {
  * Checks a setting and keeps it, for the next `mender_client_init`. Writes flash; from threads only, also while a client is there.
  *
  * @param name what comes after `mender/`. @param value the text; NULL or empty: Kconfig counts again.
- * @retval 0 kept. @retval -ENOENT there is no setting of that name. @retval -EINVAL the value is no good. @retval -ENOSPC it is
- * longer than `CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE`. @retval <0 -errno of Zephyr's settings: not kept.
+ * @retval 0 kept. @retval -ENOENT there is no setting of that name. @retval -EINVAL the value is no good. @retval -ENOSPC it does
+ * not fit beside the others into `CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE`. @retval <0 -errno of Zephyr's settings: not kept.
  */
 int32_t mender_settings_set(const char *name, const char *value);
 

@@ -24,7 +24,7 @@ static uint8_t mode(void)
 	return blinfo_lookup(BLINFO_MODE, (char *)&found, sizeof(found)) == sizeof(found) ? found : BUILT_FOR;
 }
 
-int bootinfo_check(uint32_t size)
+int mender_bootinfo_check(uint32_t size)
 {
 	uint32_t max;
 
@@ -39,7 +39,7 @@ int bootinfo_check(uint32_t size)
 	return 0;
 }
 
-bool bootinfo_overwrites(void)
+bool mender_bootinfo_overwrites(void)
 {
 	return mode() == MCUBOOT_MODE_UPGRADE_ONLY;
 }

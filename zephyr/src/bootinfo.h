@@ -15,18 +15,18 @@
  * Whether MCUboot would take an image of `size` bytes from where this application would write it. 0; -ENOTSUP: MCUboot swaps in
  * another mode, and would not find it; -ENOSPC: it is too large.
  */
-int bootinfo_check(uint32_t size);
+int mender_bootinfo_check(uint32_t size);
 
 /** MCUboot overwrites, so nothing can be reverted. */
-bool bootinfo_overwrites(void);
+bool mender_bootinfo_overwrites(void);
 #else
-static inline int bootinfo_check(uint32_t size)
+static inline int mender_bootinfo_check(uint32_t size)
 {
 	ARG_UNUSED(size);
 	return 0;
 }
 
-static inline bool bootinfo_overwrites(void)
+static inline bool mender_bootinfo_overwrites(void)
 {
 	return IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY);
 }

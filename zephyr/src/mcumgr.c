@@ -18,7 +18,7 @@ static struct {
 	int64_t heard_ms;
 } upload;
 
-bool slot_is_taken(void)
+bool mender_slot_is_taken(void)
 {
 	if (upload.waiting) {
 		/* MCUmgr may have erased it, and does not say so. */

@@ -50,7 +50,7 @@ static void look(struct net_if *iface, void *data)
 	}
 }
 
-bool network_reaches(int family)
+bool mender_network_reaches(int family)
 {
 	struct search search = {.family = family};
 
@@ -58,7 +58,7 @@ bool network_reaches(int family)
 	return search.found;
 }
 
-bool network_has_dns_server(int error)
+bool mender_network_has_dns_server(int error)
 {
 #if defined(CONFIG_DNS_RESOLVER) && !defined(CONFIG_NET_SOCKETS_OFFLOAD)
 	/* It is inactive until it gets its first server; of those it has, none could be sent a question. */

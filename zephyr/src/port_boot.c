@@ -108,13 +108,37 @@ int32_t mender_port_boot_running_hash(uint8_t *hash)
 	return rc;
 }
 
+static int read_state(uint8_t slot, struct boot_swap_state *state)
+{
+	const struct flash_area *area;
+	int rc = flash_area_open(slot, &area);
+
+	if (rc == 0) {
+		rc = boot_read_swap_state(area, state) == 0 ? 0 : -EIO;
+		flash_area_close(area);
+	}
+	return rc;
+}
+
+/*
+ * Bytes of an earlier partition map lie where MCUboot has its trailer. It goes back from no image with such a trailer, nor can a
+ * flag be written there, and the first update puts it right.
+ */
+static bool has_strange_trailer(void)
+{
+	struct boot_swap_state state;
+
+	return read_state(boot_fetch_active_slot(), &state) == 0 && state.magic == BOOT_MAGIC_BAD &&
+	       mcuboot_swap_type() == BOOT_SWAP_TYPE_NONE;
+}
+
 int32_t mender_port_boot_is_confirmed(void)
 {
-	if (bootinfo_overwrites()) {
+	if (mender_bootinfo_overwrites()) {
 		/* MCUboot leaves what it has overwritten without the flag, and yet never goes back. */
 		return 1;
 	}
-	return boot_is_img_confirmed();
+	return boot_is_img_confirmed() || has_strange_trailer();
 }
 
 int32_t mender_port_boot_confirm(void)
@@ -128,16 +152,16 @@ static int clear_bad_magic(void)
 {
 	const struct flash_area *area;
 	struct boot_swap_state found;
-	int rc = flash_area_open(INACTIVE_SLOT, &area);
+	int rc = read_state(INACTIVE_SLOT, &found);
 
-	if (rc != 0) {
+	if (rc != 0 || found.magic != BOOT_MAGIC_BAD) {
 		return rc;
 	}
-	rc = boot_read_swap_state(area, &found) == 0 ? 0 : -EIO;
-	if (rc == 0 && found.magic == BOOT_MAGIC_BAD) {
-		rc = slot_clear_page(area, slot_flags_offset(area));
+	rc = flash_area_open(INACTIVE_SLOT, &area);
+	if (rc == 0) {
+		rc = mender_slot_clear_page(area, mender_slot_flags_offset(area));
+		flash_area_close(area);
 	}
-	flash_area_close(area);
 	return MIN(rc, 0);
 }
 
@@ -159,7 +183,7 @@ int32_t mender_port_boot_request_swap(void)
 
 int32_t mender_port_boot_can_revert(void)
 {
-	return !bootinfo_overwrites();
+	return !mender_bootinfo_overwrites();
 }
 
 int32_t mender_port_boot_swap_state(void)

@@ -49,11 +49,11 @@ void mender_port_clock_wait(uint32_t ms)
 		k_yield();
 		return;
 	}
-	while (ms > 0 && transport_expects_data()) {
+	while (ms > 0 && mender_transport_expects_data()) {
 		const uint32_t now = MIN(ms, slice_ms);
 		const int64_t begun = k_uptime_get();
 
-		if (k_sem_take(&woken, K_NO_WAIT) == 0 || transport_wait(now)) {
+		if (k_sem_take(&woken, K_NO_WAIT) == 0 || mender_transport_wait(now)) {
 			return;
 		}
 		/* zsock_poll() may return at once with nothing. */

@@ -27,11 +27,11 @@ int32_t mender_port_crypto_device_key(void)
 {
 	psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
 
-	k_mutex_lock(&tls_in_use, K_FOREVER);
+	k_mutex_lock(&mender_tls_in_use, K_FOREVER);
 	psa_status_t status = psa_get_key_attributes(CONFIG_MENDER_MCU_KEY_ID, &attributes);
 
 	psa_reset_key_attributes(&attributes);
-	k_mutex_unlock(&tls_in_use);
+	k_mutex_unlock(&mender_tls_in_use);
 	if (status == PSA_ERROR_INVALID_HANDLE || status == PSA_ERROR_DOES_NOT_EXIST) {
 		return 0;
 	}
@@ -53,10 +53,10 @@ int32_t mender_port_crypto_make_device_key(void)
 	psa_set_key_bits(&attributes, 256);
 	psa_set_key_algorithm(&attributes, DEVICE_ALG);
 	psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_SIGN_HASH);
-	k_mutex_lock(&tls_in_use, K_FOREVER);
+	k_mutex_lock(&mender_tls_in_use, K_FOREVER);
 	psa_status_t status = psa_generate_key(&attributes, &id);
 
-	k_mutex_unlock(&tls_in_use);
+	k_mutex_unlock(&mender_tls_in_use);
 	return status;
 #endif
 }
@@ -65,10 +65,10 @@ int32_t mender_port_crypto_public_key(uint8_t *point)
 {
 	size_t len = 0;
 
-	k_mutex_lock(&tls_in_use, K_FOREVER);
+	k_mutex_lock(&mender_tls_in_use, K_FOREVER);
 	psa_status_t status = psa_export_public_key(CONFIG_MENDER_MCU_KEY_ID, point, 65, &len);
 
-	k_mutex_unlock(&tls_in_use);
+	k_mutex_unlock(&mender_tls_in_use);
 	return status == PSA_SUCCESS && len != 65 ? PSA_ERROR_INVALID_ARGUMENT : status;
 }
 

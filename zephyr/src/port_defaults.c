@@ -8,7 +8,7 @@ static uint8_t io[CONFIG_MENDER_MCU_IO_BUFFER_SIZE];
 static uint8_t token[CONFIG_MENDER_MCU_TOKEN_BUFFER_SIZE];
 static uint8_t uri[CONFIG_MENDER_MCU_URI_BUFFER_SIZE];
 
-void kconfig_defaults(struct mender_config *config)
+void mender_kconfig_defaults(struct mender_config *config)
 {
 	*config = (struct mender_config){
 		.server_url = CONFIG_MENDER_MCU_SERVER_URL,
@@ -45,8 +45,8 @@ void kconfig_defaults(struct mender_config *config)
 
 void mender_port_defaults(struct mender_config *config)
 {
-	kconfig_defaults(config);
+	mender_kconfig_defaults(config);
 #ifdef CONFIG_MENDER_MCU_SETTINGS
-	settings_apply(config);
+	mender_settings_apply(config);
 #endif
 }

@@ -5,12 +5,12 @@
 #include <mender_port.h>
 
 /** Fills in what Kconfig says. */
-void kconfig_defaults(struct mender_config *config);
+void mender_kconfig_defaults(struct mender_config *config);
 
 /** Puts the settings on flash over those of `config`. The texts stay until the next call. */
-void settings_apply(struct mender_config *config);
+void mender_settings_apply(struct mender_config *config);
 
 /** Gives the identity that is set to `mender_pairs_add`. @retval -ENOENT none is. */
-int settings_identity(struct mender_pairs *pairs);
+int mender_settings_identity(struct mender_pairs *pairs);
 
 #endif

@@ -46,7 +46,7 @@ static int is_blank(const struct flash_area *area, uint32_t offset, uint32_t siz
 	return 1;
 }
 
-int slot_clear_page(const struct flash_area *area, uint32_t offset)
+int mender_slot_clear_page(const struct flash_area *area, uint32_t offset)
 {
 	struct flash_pages_info page;
 	int rc = page_of(area, offset, &page);
@@ -68,7 +68,7 @@ int slot_clear_page(const struct flash_area *area, uint32_t offset)
 	return rc;
 }
 
-uint32_t slot_flags_offset(const struct flash_area *area)
+uint32_t mender_slot_flags_offset(const struct flash_area *area)
 {
 	return boot_get_trailer_status_offset(area->fa_size);
 }
@@ -89,7 +89,7 @@ static int room(uint32_t *bytes)
 {
 	struct flash_pages_info page;
 	uint32_t kept;
-	int rc = page_of(image.flash_area, slot_flags_offset(image.flash_area), &page);
+	int rc = page_of(image.flash_area, mender_slot_flags_offset(image.flash_area), &page);
 
 	if (rc != 0) {
 		return rc;
@@ -113,11 +113,11 @@ int32_t mender_port_slot_begin(uint32_t size)
 		/* The slot holds the image to fall back to. */
 		return -EBUSY;
 	}
-	if (IS_ENABLED(CONFIG_MENDER_MCU_MCUMGR) && slot_is_taken()) {
+	if (IS_ENABLED(CONFIG_MENDER_MCU_MCUMGR) && mender_slot_is_taken()) {
 		return -EBUSY;
 	}
 	/* Before anything is erased: in swap-using-offset mode opening the slot does that. */
-	rc = bootinfo_check(size);
+	rc = mender_bootinfo_check(size);
 	if (rc == 0) {
 		rc = flash_img_init_id(&image, INACTIVE_SLOT);
 	}
@@ -129,7 +129,7 @@ int32_t mender_port_slot_begin(uint32_t size)
 		rc = -ENOSPC;
 	}
 	if (rc == 0) {
-		rc = slot_clear_page(image.flash_area, slot_flags_offset(image.flash_area));
+		rc = mender_slot_clear_page(image.flash_area, mender_slot_flags_offset(image.flash_area));
 	}
 	state = MIN(rc, 0);
 	return state;
@@ -199,14 +199,14 @@ int32_t mender_port_slot_invalidate(void)
 		return rc;
 	}
 	/* First the flags, which disarms; then wherever a header may be. */
-	rc = slot_clear_page(area, slot_flags_offset(area));
+	rc = mender_slot_clear_page(area, mender_slot_flags_offset(area));
 	if (rc == 0) {
-		rc = slot_clear_page(area, 0);
+		rc = mender_slot_clear_page(area, 0);
 	}
 	if (rc == 0 && IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_OFFSET)) {
 		rc = page_of(area, 0, &first);
 		if (rc == 0) {
-			rc = slot_clear_page(area, first.size);
+			rc = mender_slot_clear_page(area, first.size);
 		}
 	}
 	flash_area_close(area);

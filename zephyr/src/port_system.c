@@ -44,7 +44,7 @@ int32_t mender_port_system_identity(struct mender_pairs *pairs)
 	int rc = -ENOENT;
 
 #ifdef CONFIG_MENDER_MCU_SETTINGS
-	rc = settings_identity(pairs);
+	rc = mender_settings_identity(pairs);
 #endif
 	return rc == -ENOENT ? own_identity(pairs) : rc;
 }

@@ -21,7 +21,7 @@ struct stream {
 
 static struct stream streams[MENDER_CHANNEL_CONNECT + 1];
 
-K_MUTEX_DEFINE(tls_in_use);
+K_MUTEX_DEFINE(mender_tls_in_use);
 
 static struct stream *stream_of(int32_t channel)
 {
@@ -32,12 +32,12 @@ void mender_port_transport_close(int32_t channel)
 {
 	struct stream *stream = stream_of(channel);
 
-	k_mutex_lock(&tls_in_use, K_FOREVER);
+	k_mutex_lock(&mender_tls_in_use, K_FOREVER);
 	if (stream != NULL && stream->open) {
 		zsock_close(stream->socket);
 		*stream = (struct stream){0};
 	}
-	k_mutex_unlock(&tls_in_use);
+	k_mutex_unlock(&mender_tls_in_use);
 }
 
 static int connect_to(const struct zsock_addrinfo *address, int32_t channel, const char *host, bool tls)
@@ -49,7 +49,7 @@ static int connect_to(const struct zsock_addrinfo *address, int32_t channel, con
 		return -errno;
 	}
 	if (tls) {
-		rc = tls_configure(socket, channel, host);
+		rc = mender_tls_configure(socket, channel, host);
 	}
 	if (rc == 0 && zsock_connect(socket, address->ai_addr, address->ai_addrlen) != 0) {
 		rc = -errno;
@@ -88,7 +88,7 @@ static int connect_by(sa_family_t family, int32_t channel, const char *host, uin
 
 	snprintf(service, sizeof(service), "%u", port);
 	rc = zsock_getaddrinfo(host, service, &hints, &addresses);
-	if (rc == DNS_EAI_SYSTEM && !network_has_dns_server(errno)) {
+	if (rc == DNS_EAI_SYSTEM && !mender_network_has_dns_server(errno)) {
 		return wait_for("a DNS server");
 	}
 	wait_for(NULL);
@@ -127,10 +127,10 @@ static int connect_to_host(int32_t channel, const char *host, uint16_t port, boo
 		return connect_by(IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD) ? AF_UNSPEC : only, channel, host, port, tls);
 	}
 	/* One family after the other: asked for both, Zephyr's resolver fails when the answer for one of them is lost. */
-	if (network_reaches(AF_INET)) {
+	if (mender_network_reaches(AF_INET)) {
 		rc = connect_by(AF_INET, channel, host, port, tls);
 	}
-	if (rc < 0 && network_reaches(AF_INET6)) {
+	if (rc < 0 && mender_network_reaches(AF_INET6)) {
 		last = connect_by(AF_INET6, channel, host, port, tls);
 		/* What was tried and failed is not to be tried again at once. */
 		rc = last == MENDER_AGAIN ? rc : last;
@@ -150,7 +150,7 @@ int32_t mender_port_transport_open(int32_t channel, const char *host, uint16_t p
 	if (tls && !IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS)) {
 		return -EPROTONOSUPPORT;
 	}
-	if (!network_reaches(AF_INET) && !network_reaches(AF_INET6)) {
+	if (!mender_network_reaches(AF_INET) && !mender_network_reaches(AF_INET6)) {
 		return wait_for("a network");
 	}
 	if (tls && IS_ENABLED(CONFIG_MENDER_MCU_TRUSTED_CLOCK) && mender_port_clock_unix_ms() == 0) {
@@ -206,7 +206,7 @@ int32_t mender_port_transport_receive(int32_t channel, uint8_t *buf, uint32_t si
 	return received < 0 ? -errno : received;
 }
 
-bool transport_expects_data(void)
+bool mender_transport_expects_data(void)
 {
 	ARRAY_FOR_EACH(streams, i) {
 		if (streams[i].open && streams[i].expects_data) {
@@ -242,17 +242,17 @@ static bool look(uint32_t ms)
 	return ready;
 }
 
-bool transport_wait(uint32_t ms)
+bool mender_transport_wait(uint32_t ms)
 {
-	k_mutex_lock(&tls_in_use, K_FOREVER);
+	k_mutex_lock(&mender_tls_in_use, K_FOREVER);
 	bool ready = look(ms);
 
-	k_mutex_unlock(&tls_in_use);
+	k_mutex_unlock(&mender_tls_in_use);
 	return ready;
 }
 
 #ifndef CONFIG_NET_SOCKETS_SOCKOPT_TLS
-int tls_configure(int socket, int32_t channel, const char *host)
+int mender_tls_configure(int socket, int32_t channel, const char *host)
 {
 	ARG_UNUSED(socket);
 	ARG_UNUSED(channel);

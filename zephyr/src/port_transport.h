@@ -7,24 +7,24 @@
 #include <zephyr/net/net_ip.h>
 
 /** Some open stream was read empty, and its next bytes are waited for. */
-bool transport_expects_data(void);
+bool mender_transport_expects_data(void);
 
 /** Waits for such bytes, at most `ms`. Returns whether there are any; may return early without. */
-bool transport_wait(uint32_t ms);
+bool mender_transport_wait(uint32_t ms);
 
 #ifdef CONFIG_MENDER_MCU_WAIT_FOR_NETWORK
 /** Some interface is up and has an address of that family (`AF_INET`, `AF_INET6`) that reaches beyond its link. */
-bool network_reaches(int family);
+bool mender_network_reaches(int family);
 
 /** False: Zephyr's resolver said `error` of a name because there is no server that it could ask. */
-bool network_has_dns_server(int error);
+bool mender_network_has_dns_server(int error);
 #else
-static inline bool network_reaches(int family)
+static inline bool mender_network_reaches(int family)
 {
 	return family == AF_INET ? IS_ENABLED(CONFIG_NET_IPV4) : IS_ENABLED(CONFIG_NET_IPV6);
 }
 
-static inline bool network_has_dns_server(int error)
+static inline bool mender_network_has_dns_server(int error)
 {
 	ARG_UNUSED(error);
 	return true;
@@ -32,6 +32,6 @@ static inline bool network_has_dns_server(int error)
 #endif
 
 /** Makes a TLS socket check chain and host name against the channel's trust anchors. 0 or -errno. */
-int tls_configure(int socket, int32_t channel, const char *host);
+int mender_tls_configure(int socket, int32_t channel, const char *host);
 
 #endif

@@ -18,13 +18,20 @@ LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
 #define INTERVAL_MIN_S 5
 #define INTERVAL_MAX_S 2592000
 
+#define INTERVAL_LEN_MAX (sizeof("2592000") - 1)
+
+/* In bytes: the name as it is copied here, and the two together as the client's limits have it. */
+#define IDENTITY_NAME_MAX 32
+#define IDENTITY_MAX      254
+
 struct values {
 	struct mender_config config;
 	/* `name=value`, or NULL. */
 	const char *identity;
 };
 
-static char texts[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE];
+/* An interval passes through behind the texts, which stay. */
+static char texts[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE + INTERVAL_LEN_MAX + 1];
 static size_t texts_len;
 static const char *identity;
 
@@ -37,11 +44,27 @@ static bool parse_interval(const char *text, uint32_t *ms)
 	return *end == '\0' && seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S;
 }
 
-static bool is_pair(const char *text)
+static bool is_interval(const char *name)
 {
+	return strcmp(name, "poll_interval") == 0 || strcmp(name, "inventory_interval") == 0;
+}
+
+/* Room that a setting takes for as long as there is a client. */
+static size_t room_for(const char *name, size_t len)
+{
+	return is_interval(name) ? 0 : len + 1;
+}
+
+static bool is_identity(const char *text)
+{
+	/* Any text of a configuration has to be UTF-8. */
+	struct mender_config config = {0};
 	const char *equals = strchr(text, '=');
 
-	return equals != NULL && equals != text && equals[1] != '\0';
+	mender_kconfig_defaults(&config);
+	config.tenant_token = text;
+	return equals != NULL && equals != text && equals[1] != '\0' && equals - text <= IDENTITY_NAME_MAX &&
+	       strlen(text) <= IDENTITY_MAX && mender_config_check(&config) == 0;
 }
 
 /* Takes one setting over, if it is good. */
@@ -58,7 +81,7 @@ static int set(struct values *values, const char *name, const char *text)
 		next.config.device_type = text;
 	} else if (strcmp(name, "identity") == 0) {
 		next.identity = text;
-		good = is_pair(text);
+		good = is_identity(text);
 	} else if (strcmp(name, "poll_interval") == 0) {
 		good = parse_interval(text, &next.config.poll_interval_ms);
 	} else if (strcmp(name, "inventory_interval") == 0) {
@@ -76,14 +99,13 @@ static int set(struct values *values, const char *name, const char *text)
 static int load(const char *name, size_t len, settings_read_cb read, void *arg, void *values)
 {
 	char *text = texts + texts_len;
-	const size_t room = sizeof(texts) - texts_len;
 	int rc = -ENOSPC;
 
 	if (name == NULL) {
 		/* A value of the subtree itself, which has no name. */
 		return 0;
 	}
-	if (len < room) {
+	if (is_interval(name) ? len <= INTERVAL_LEN_MAX : texts_len + len < CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE) {
 		const ssize_t count = read(arg, text, len);
 
 		rc = count < 0 ? count : 0;
@@ -93,7 +115,7 @@ static int load(const char *name, size_t len, settings_read_cb read, void *arg, 
 		rc = set(values, name, text);
 	}
 	if (rc == 0) {
-		texts_len += strlen(text) + 1;
+		texts_len += room_for(name, strlen(text));
 	} else if (rc == -ENOSPC) {
 		LOG_WRN("setting mender/%s does not fit: raise CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE", name);
 	} else {
@@ -103,7 +125,7 @@ static int load(const char *name, size_t len, settings_read_cb read, void *arg, 
 	return 0;
 }
 
-void settings_apply(struct mender_config *config)
+void mender_settings_apply(struct mender_config *config)
 {
 	struct values values = {.config = *config};
 	int rc = settings_subsys_init();
@@ -119,21 +141,45 @@ void settings_apply(struct mender_config *config)
 	identity = values.identity;
 }
 
-int settings_identity(struct mender_pairs *pairs)
+int mender_settings_identity(struct mender_pairs *pairs)
 {
-	char name[33];
+	char name[IDENTITY_NAME_MAX + 1];
 	size_t len;
 
 	if (identity == NULL) {
 		return -ENOENT;
 	}
 	len = strcspn(identity, "=");
-	if (len >= sizeof(name)) {
-		return -EINVAL;
-	}
 	memcpy(name, identity, len);
 	name[len] = '\0';
 	return mender_pairs_add(pairs, name, identity + len + 1);
+}
+
+struct room {
+	/* All but this one. */
+	const char *name;
+	size_t taken;
+};
+
+static int add_room(const char *name, size_t len, settings_read_cb read, void *arg, void *param)
+{
+	struct room *room = param;
+
+	ARG_UNUSED(read);
+	ARG_UNUSED(arg);
+	if (name != NULL && strcmp(name, room->name) != 0) {
+		room->taken += room_for(name, len);
+	}
+	return 0;
+}
+
+/* Whether all texts find room together at the next start: one that does not is left out then, whichever it is. */
+static int find_room(const char *name, size_t len)
+{
+	struct room room = {.name = name};
+	const int rc = settings_load_subtree_direct(SUBTREE, add_room, &room);
+
+	return rc == 0 && room.taken + room_for(name, len) > CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE ? -ENOSPC : rc;
 }
 
 int32_t mender_settings_set(const char *name, const char *value)
@@ -145,22 +191,22 @@ int32_t mender_settings_set(const char *name, const char *value)
 	if (name == NULL) {
 		return -ENOENT;
 	}
-	kconfig_defaults(&values.config);
-	if (value == NULL || value[0] == '\0') {
-		rc = set(&values, name, "");
-		rc = rc == -ENOENT ? rc : 0;
-	} else if (strlen(value) >= sizeof(texts)) {
-		rc = -ENOSPC;
-	} else {
-		rc = set(&values, name, value);
+	mender_kconfig_defaults(&values.config);
+	value = value != NULL ? value : "";
+	rc = set(&values, name, value);
+	if (value[0] == '\0' && rc == -EINVAL) {
+		/* Removed. */
+		rc = 0;
 	}
 	if (rc == 0) {
 		rc = settings_subsys_init();
+	}
+	if (rc == 0 && value[0] != '\0') {
+		rc = find_room(name, strlen(value));
 	}
 	if (rc != 0) {
 		return rc;
 	}
 	snprintf(path, sizeof(path), SUBTREE "/%s", name);
-	return value == NULL || value[0] == '\0' ? settings_delete(path)
-						 : settings_save_one(path, value, strlen(value));
+	return value[0] == '\0' ? settings_delete(path) : settings_save_one(path, value, strlen(value));
 }

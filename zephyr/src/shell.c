@@ -225,7 +225,7 @@ static int cmd_set(const struct shell *sh, size_t argc, char **argv)
 		shell_error(sh, "the value is no good");
 		break;
 	case -ENOSPC:
-		shell_error(sh, "too long: see CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE");
+		shell_error(sh, "no room for it beside the others: see CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE");
 		break;
 	default:
 		shell_error(sh, "not kept: errno %d", rc);

@@ -61,7 +61,16 @@ static int add_all(void)
 	return rc;
 }
 
-int tls_configure(int socket, int32_t channel, const char *host)
+/* Another anchor beside the files, or the only one. One that is not there would let the socket take none of them. */
+static bool has_further_anchor(void)
+{
+	size_t len = 0;
+
+	return CONFIG_MENDER_MCU_TLS_CA_TAG >= 0 &&
+	       (API_COUNT == 0 || tls_credential_get(CONFIG_MENDER_MCU_TLS_CA_TAG, TLS_CREDENTIAL_CA_CERTIFICATE, NULL, &len) != -ENOENT);
+}
+
+int mender_tls_configure(int socket, int32_t channel, const char *host)
 {
 	const bool storage = channel == MENDER_CHANNEL_STORAGE && STORAGE_COUNT > 0;
 	const size_t anchors = storage ? STORAGE_COUNT : API_COUNT;
@@ -77,7 +86,7 @@ int tls_configure(int socket, int32_t channel, const char *host)
 		tags[count] = (storage ? STORAGE_TAG : API_TAG) + count;
 		count++;
 	}
-	if (CONFIG_MENDER_MCU_TLS_CA_TAG >= 0) {
+	if (has_further_anchor()) {
 		tags[count++] = CONFIG_MENDER_MCU_TLS_CA_TAG;
 	}
 	/* The store's host is not the one that the certificate is meant for. */

@@ -8,6 +8,6 @@
  * Held while a wait looks into TLS sockets, and by what threads other than the one that polls and waits may call meanwhile: Mbed TLS has
  * no locks. Between polls nobody else is in it.
  */
-extern struct k_mutex tls_in_use;
+extern struct k_mutex mender_tls_in_use;
 
 #endif

@@ -39,26 +39,26 @@ static void before(void *fixture)
 
 ZTEST(bootinfo, test_an_image_of_the_size_that_mcuboot_takes_is_taken)
 {
-	zassert_ok(bootinfo_check(100000));
-	zassert_equal(bootinfo_check(100001), -ENOSPC);
-	zassert_false(bootinfo_overwrites());
+	zassert_ok(mender_bootinfo_check(100000));
+	zassert_equal(mender_bootinfo_check(100001), -ENOSPC);
+	zassert_false(mender_bootinfo_overwrites());
 }
 
 ZTEST(bootinfo, test_another_mode_than_the_application_is_built_for_is_refused)
 {
 	told_mode = MCUBOOT_MODE_SWAP_USING_MOVE;
-	zassert_equal(bootinfo_check(1), -ENOTSUP);
+	zassert_equal(mender_bootinfo_check(1), -ENOTSUP);
 	told_mode = MCUBOOT_MODE_UPGRADE_ONLY;
-	zassert_equal(bootinfo_check(1), -ENOTSUP);
-	zassert_true(bootinfo_overwrites());
+	zassert_equal(mender_bootinfo_check(1), -ENOTSUP);
+	zassert_true(mender_bootinfo_overwrites());
 }
 
 ZTEST(bootinfo, test_an_mcuboot_that_says_nothing_is_believed_to_be_the_one)
 {
 	told_mode = -1;
 	told_max = -1;
-	zassert_ok(bootinfo_check(UINT32_MAX));
-	zassert_false(bootinfo_overwrites());
+	zassert_ok(mender_bootinfo_check(UINT32_MAX));
+	zassert_false(mender_bootinfo_overwrites());
 }
 
 ZTEST_SUITE(bootinfo, NULL, NULL, before, NULL, NULL);

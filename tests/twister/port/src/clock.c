@@ -106,7 +106,7 @@ static void uses_tls(void *a, void *b, void *c)
 		mender_port_transport_close(MENDER_CHANNEL_API);
 		break;
 	default:
-		(void)transport_wait(1);
+		(void)mender_transport_wait(1);
 		break;
 	}
 }
@@ -114,12 +114,12 @@ static void uses_tls(void *a, void *b, void *c)
 ZTEST(clock, test_what_uses_tls_waits_while_another_thread_is_in_it)
 {
 	for (uintptr_t what = 0; what <= 4; what++) {
-		k_mutex_lock(&tls_in_use, K_FOREVER);
+		k_mutex_lock(&mender_tls_in_use, K_FOREVER);
 		k_thread_create(&other, other_stack, K_THREAD_STACK_SIZEOF(other_stack), uses_tls, (void *)what, NULL, NULL,
 				k_thread_priority_get(k_current_get()), 0, K_NO_WAIT);
 		const int early = k_thread_join(&other, K_MSEC(100));
 
-		k_mutex_unlock(&tls_in_use);
+		k_mutex_unlock(&mender_tls_in_use);
 		zassert_equal(early, -EAGAIN, "%u", (uint32_t)what);
 		zassert_ok(k_thread_join(&other, K_SECONDS(20)), "%u", (uint32_t)what);
 	}

@@ -73,12 +73,19 @@ ZTEST(settings, test_a_value_that_is_no_good_is_not_kept)
 		{"server", "mender.example.com"},      {"server", "https://a/path"}, {"poll_interval", "4"},
 		{"poll_interval", "60 s"},             {"poll_interval", "-60"},     {"inventory_interval", "2592001"},
 		{"inventory_interval", "99999999999"}, {"identity", "serial"},       {"identity", "serial="},
-		{"identity", "=1"},
+		{"identity", "=1"},                    {"identity", "serial=\xff"},
+		/* A name of 33 bytes. */
+		{"identity", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1"},
 	};
+	static char identity[256] = "serial=";
 
 	ARRAY_FOR_EACH(bad, i) {
 		zassert_equal(mender_settings_set(bad[i][0], bad[i][1]), -EINVAL, "%s %s", bad[i][0], bad[i][1]);
 	}
+	memset(identity + 7, '7', 248);
+	zassert_equal(mender_settings_set("identity", identity), -EINVAL);
+	identity[254] = '\0';
+	zassert_ok(mender_settings_set("identity", identity));
 	memset(longer, 'x', sizeof(longer) - 1);
 	zassert_equal(mender_settings_set("tenant_token", longer), -ENOSPC);
 	zassert_equal(mender_settings_set("colour", "blue"), -ENOENT);
@@ -103,12 +110,25 @@ ZTEST(settings, test_a_bad_setting_on_flash_is_left_out_and_the_others_count)
 
 ZTEST(settings, test_texts_that_do_not_fit_together_leave_one_out)
 {
-	static char half[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE - 100];
+	/* With its NUL it leaves 100 bytes. */
+	static char token[CONFIG_MENDER_MCU_SETTINGS_BUFFER_SIZE - 100];
+	static char type[101];
 
-	memset(half, 'x', sizeof(half) - 1);
-	zassert_ok(mender_settings_set("tenant_token", half));
-	zassert_ok(mender_settings_set("device_type", "a-name-of-a-hundred-bytes-that-does-not-fit-beside-the-token-whichever-"
-						      "of-the-two-is-read-first-from-flash"));
+	memset(token, 'x', sizeof(token) - 1);
+	memset(type, 't', sizeof(type) - 1);
+	zassert_ok(mender_settings_set("tenant_token", token));
+	zassert_equal(mender_settings_set("device_type", type), -ENOSPC);
+	type[99] = '\0';
+	zassert_ok(mender_settings_set("device_type", type));
+	/* Again, and what takes no room. */
+	zassert_ok(mender_settings_set("device_type", type));
+	zassert_ok(mender_settings_set("poll_interval", "2592000"));
+	mender_port_defaults(&config);
+	zassert_str_equal(config.tenant_token, token);
+	zassert_str_equal(config.device_type, type);
+	zassert_equal(config.poll_interval_ms, 2592000000U);
+	type[99] = 't';
+	put("mender/device_type", type);
 	mender_port_defaults(&config);
 	zassert_true((config.tenant_token == NULL) != (strcmp(config.device_type, CONFIG_MENDER_MCU_DEVICE_TYPE) == 0));
 }

@@ -153,6 +153,13 @@ ZTEST(public, test_an_authority_that_the_application_registered_is_trusted_too)
 	assert_talked_to(TAG_API);
 }
 
+ZTEST(public, test_one_that_is_not_there_yet_does_not_stand_in_the_way_of_the_files)
+{
+	zassert_ok(tls_credential_delete(TAG_APPLICATION_CA, TLS_CREDENTIAL_CA_CERTIFICATE));
+	assert_talked_to(TAG_P256);
+	zassert_ok(tls_credential_add(TAG_APPLICATION_CA, TLS_CREDENTIAL_CA_CERTIFICATE, ca, sizeof(ca)));
+}
+
 ZTEST(public, test_a_server_that_asks_gets_the_certificate_that_the_application_registered)
 {
 	peer_start_mutual(&peer, TAG_API, TAG_CLIENT_CA);
