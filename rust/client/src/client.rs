@@ -339,6 +339,8 @@ impl<'b, P: Platform> Client<'b, P> {
                     cx.close(Channel::Api);
                     call.give_up(Error::CommitDeadline);
                 }
+                // Connecting may have taken long. How far apart the tries are does not depend on that.
+                let now_ms = cx.ports.now_ms();
                 return Step::Done(called(cx, machine, call, now_ms));
             }
             Doing::Download => match download.step(cx, call, &mut machine.checkpoint, low(now_ms)) {
@@ -628,12 +630,15 @@ fn checked<P: Platform>(
             refused = Some(error);
             match id {
                 Some(id) => Happened::Offered { id, artifact_name, usable: Err(error) },
-                None => Happened::CheckFailed { retry_after_ms: None },
+                None => Happened::CheckFailed { accepted: true, retry_after_ms: None },
             }
         }
         (204, _) => Happened::NothingOffered,
         (409, _) => Happened::Conflict,
-        _ => Happened::CheckFailed { retry_after_ms },
+        _ => {
+            let accepted = call.error != Some(Error::Unauthorized);
+            Happened::CheckFailed { accepted, retry_after_ms }
+        }
     };
     let action = machine.next(happened, now_ms, random);
     if let Some(error) = refused {

@@ -115,12 +115,12 @@ impl<H: Hasher> Download<H> {
     pub(crate) fn begin(&mut self, unsigned: Unsigned, now: u32) {
         self.unsigned = unsigned;
         self.forget();
-        (self.tries, self.tried_at) = (0, 0);
+        self.tries = 0;
         self.backoff.reset();
         (self.redirects, self.tls) = (0, false);
         (self.refreshed, self.restarted) = (false, false);
         self.probed = now;
-        (self.received_len, self.steady, self.noticed) = (0, false, 0);
+        (self.received_len, self.steady) = (0, false);
     }
 
     /// Begins with the artifact's first byte.
@@ -129,6 +129,7 @@ impl<H: Hasher> Download<H> {
         self.reader.reset(self.unsigned);
         self.intake = const { Intake::new() };
         (self.received, self.total, self.complete) = (0, 0, false);
+        (self.tried_at, self.noticed) = (0, 0);
         self.etag.clear();
     }
 
@@ -166,7 +167,11 @@ impl<H: Hasher> Download<H> {
             Stage::Done => Ok(0),
         };
         match stepped {
-            Err(error) if is_transport(error) => self.broke(cx, error, now),
+            Err(error) if is_transport(error) => {
+                let wished_s =
+                    self.exchange.reply.head().retry_after_s.filter(|_| error == Error::ServerStatus);
+                self.broke(cx, error, wished_s.unwrap_or(0).saturating_mul(1000), now)
+            }
             Err(error) => {
                 cx.close(Channel::Storage);
                 cx.blame(Event::ArtifactRefused, error, 0, "");
@@ -203,6 +208,7 @@ impl<H: Hasher> Download<H> {
     /// Asks the server for a fresh URL.
     fn refresh(&mut self, call: &mut Call) {
         self.stage = Stage::Aside;
+        self.redirects = 0;
         call.begin(What::Check);
     }
 
@@ -469,9 +475,15 @@ impl<H: Hasher> Download<H> {
         Ok(0)
     }
 
-    /// The connection broke, or the store is out of order: wait, then go on from where it broke.
+    /// The connection broke, or the store is out of order: wait, `wished_ms` at least, then go on from where it broke.
     #[inline(never)]
-    fn broke<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now: u32) -> Step {
+    fn broke<P: Platform>(
+        &mut self,
+        cx: &mut Context<'_, P>,
+        error: Error,
+        wished_ms: u32,
+        now: u32,
+    ) -> Step {
         cx.close(Channel::Storage);
         if self.stage == Stage::Receive && self.exchange.reply.head().location_len.is_some() {
             // Half a redirect lies over the URL.
@@ -479,6 +491,7 @@ impl<H: Hasher> Download<H> {
         }
         if self.received.saturating_sub(self.tried_at) >= PROGRESS_BYTES {
             self.tries = 0;
+            self.refreshed = false;
             self.backoff.reset();
             self.tried_at = self.received;
         }
@@ -491,6 +504,7 @@ impl<H: Hasher> Download<H> {
         let timing = &cx.config.timing;
         let random = cx.ports.random();
         let ms = self.backoff.next_ms(timing.retry_ms, timing.retry_cap_ms, random);
+        let ms = ms.max(wished_ms.min(timing.poll_ms));
         self.stage = Stage::Wait { since: now, ms };
         Ok(ms)
     }
@@ -508,10 +522,7 @@ impl<H: Hasher> Download<H> {
             if call.error.is_some() {
                 // Half a URL may lie over the other one, which was of no use anyway.
                 cx.uri_len = 0;
-                let ms = self.broke(cx, Error::HttpClosed, now)?;
-                let wished_ms = call.retry_after_ms.unwrap_or(0).min(cx.config.timing.poll_ms);
-                self.stage = Stage::Wait { since: now, ms: ms.max(wished_ms) };
-                return Ok(0);
+                return self.broke(cx, Error::HttpClosed, call.retry_after_ms.unwrap_or(0), now);
             }
             let offer = call.offer(cx).and_then(Result::ok);
             self.stage = Stage::Start;

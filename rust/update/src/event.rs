@@ -105,6 +105,8 @@ pub enum Event<'a> {
     Conflict,
     /// The check could not be made.
     CheckFailed {
+        /// `false`: for the server accepts no such device.
+        accepted: bool,
         /// The server's `Retry-After`, in ms.
         retry_after_ms: Option<u32>,
     },

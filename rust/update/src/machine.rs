@@ -44,6 +44,8 @@ pub struct Machine {
 
 /// How soon a pending module or self-test is called again.
 const PENDING_MS: u32 = 100;
+/// How far apart the tries of a device get that the server does not accept: a person does something about it, or nobody (protocol §8.2).
+const NOT_ACCEPTED_CAP_MS: u32 = 1_800_000;
 
 impl Machine {
     /// A machine that knows nothing, and whose times are all 0. All zeros, so that memory can be filled with it in one go.
@@ -161,13 +163,13 @@ impl Machine {
                 self.not_offered()
             }
             Event::Conflict => self.not_offered(),
-            Event::CheckFailed { retry_after_ms } => self.check_failed(retry_after_ms),
+            Event::CheckFailed { accepted, retry_after_ms } => self.check_failed(accepted, retry_after_ms),
             Event::InventorySent => {
                 self.inventory_at_ms = self.jittered(self.timing.inventory_ms, 20);
                 self.go(Stage::Idle)
             }
             Event::InventoryFailed { retry_after_ms } => {
-                self.inventory_at_ms = self.later(retry_after_ms);
+                self.inventory_at_ms = self.later(retry_after_ms, 0);
                 self.go(Stage::Idle)
             }
             Event::Saved(result) => self.saved(result),
@@ -175,7 +177,11 @@ impl Machine {
             Event::Downloaded => self.downloaded(),
             Event::DownloadFailed(reason) => self.failed(reason),
             Event::Answered(Verdict::Approve) => {
-                self.deferred = false;
+                let deferred = core::mem::take(&mut self.deferred);
+                if deferred && self.stage == Stage::AskCommit {
+                    // The other pauses are followed by a report, which hears of an abort.
+                    return Action::Report(Status::Installing);
+                }
                 self.go_on()
             }
             Event::Answered(Verdict::Refuse) => self.failed(Error::ApplicationRefused),
@@ -293,8 +299,8 @@ impl Machine {
         self.go(Stage::Idle)
     }
 
-    fn check_failed(&mut self, retry_after_ms: Option<u32>) -> Then {
-        self.check_at_ms = self.later(retry_after_ms);
+    fn check_failed(&mut self, accepted: bool, retry_after_ms: Option<u32>) -> Then {
+        self.check_at_ms = self.later(retry_after_ms, if accepted { 0 } else { NOT_ACCEPTED_CAP_MS });
         // What kept the check from the server would keep the inventory too.
         self.inventory_at_ms = self.inventory_at_ms.max(self.check_at_ms);
         if self.checkpoint.phase == Phase::Download {
@@ -303,10 +309,11 @@ impl Machine {
         self.go(Stage::Idle)
     }
 
-    /// When to try again: the server's word, within reason, or the back-off (protocol §8.2).
-    fn later(&mut self, retry_after_ms: Option<u32>) -> u64 {
+    /// When to try again: the server's word, within reason, or the back-off, whose cap is at least `cap_ms` (protocol §8.2).
+    fn later(&mut self, retry_after_ms: Option<u32>, cap_ms: u32) -> u64 {
         let t = &self.timing;
-        let backoff_ms = self.backoff.next_ms(t.retry_ms, t.retry_cap_ms, self.random);
+        let cap_ms = t.retry_cap_ms.max(cap_ms.min(t.poll_ms));
+        let backoff_ms = self.backoff.next_ms(t.retry_ms, cap_ms, self.random);
         let Some(ms) = retry_after_ms else { return after(self.now_ms, backoff_ms) };
         self.hold_until_ms = self.jittered(ms.min(t.poll_ms).max(1000), 10);
         self.hold_until_ms
@@ -405,7 +412,7 @@ impl Machine {
             }
             // The record before it would tell the end anew at the next restart, and perhaps another one.
             Stage::SaveIdle if result.is_err() && self.backoff.tries() < self.timing.probe_tries => {
-                let at_ms = self.later(None);
+                let at_ms = self.later(None, 0);
                 return self.wait_until(at_ms);
             }
             Stage::SaveIdle => {
@@ -431,7 +438,7 @@ impl Machine {
             Report::Aborted if last => self.go(Stage::Cleanup),
             Report::Aborted => self.failed(Error::Aborted),
             Report::Failed { retry_after_ms } if last || probe => {
-                let at_ms = self.later(retry_after_ms);
+                let at_ms = self.later(retry_after_ms, 0);
                 let late = self.now_ms >= after(self.probe_since_ms, self.timing.probe_ms);
                 if probe && (late || self.backoff.tries() >= self.timing.probe_tries) {
                     return self.failed(Error::ServerUnreachable);
@@ -440,7 +447,9 @@ impl Machine {
             }
             Report::Accepted | Report::Failed { .. } => match self.stage {
                 // The pause is told; whether it was heard does not matter.
-                Stage::AskInstall | Stage::AskReboot | Stage::AskCommit => self.wait(self.timing.defer_ms),
+                Stage::AskInstall | Stage::AskReboot | Stage::AskCommit if self.deferred => {
+                    self.wait(self.timing.defer_ms)
+                }
                 _ => self.go_on(),
             },
         }

@@ -133,17 +133,20 @@ impl Provides {
         }
     }
 
-    /// Whether the result of [`Provides::commit`] keeps within [`limits::PAIRS_MAX`].
+    /// Whether the result of [`Provides::commit`] keeps within [`limits::PAIRS_MAX`] and [`limits::PROVIDES_STORED`].
     #[must_use]
     pub fn commit_fits(&self) -> bool {
-        let mut count = self.incoming().count();
+        let (mut count, mut size) = (self.incoming().count(), self.incoming_bytes().len());
         let (mut offset, mut bit) = (0, 1u16);
         while let Some((len, stays)) = self.pair_at(offset, bit) {
-            count = count.saturating_add(stays.into());
+            if stays {
+                count = count.saturating_add(1);
+                size = size.saturating_add(len);
+            }
             offset = offset.saturating_add(len);
             bit = bit.wrapping_shl(1);
         }
-        count <= limits::PAIRS_MAX
+        count <= limits::PAIRS_MAX && size <= limits::PROVIDES_STORED
     }
 
     /// The artifact in hand is installed: stored pairs that are cleared or replaced go, the incoming ones become stored.

@@ -154,7 +154,7 @@ impl Device {
     fn start(&mut self, flash: Flash, behaviour: Option<Behaviour>) {
         let [api, storage] = self.trust.clone();
         let sockets = Sockets::new(api, storage, Duration::from_secs(5));
-        let net = Net::new(sockets, Rc::clone(&self.opened));
+        let net = Net::new(sockets, Rc::clone(&self.opened), self.clock.clone());
         let verification = self.keys.iter().map(|pem| PublicKey::from_pem(pem).expect("a key")).collect();
         let keys = Keys::new(Random::seeded(self.boots.into()), verification);
         let modules = Folder::new(&self.folder.join("modules"), vec![MODULE.to_owned()]);

@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mender_port::{Channel, Received, Result, Transport};
+use mender_port::{Channel, Errno, Received, Result, Transport};
+use mender_sim::clock::ManualClock;
 use mender_sim::transport::Sockets;
 
 /// A connection the client asked for.
@@ -37,10 +38,13 @@ pub struct Net {
     pub mute: bool,
     /// Most bytes that go through in one call; and every seventh call finds nothing.
     pub drop_by_drop: Option<usize>,
+    /// No peer can be reached, and it takes so many ms to find that out.
+    pub unreachable_ms: Option<u64>,
+    clock: ManualClock,
 }
 
 impl Net {
-    pub(crate) fn new(sockets: Sockets, opened: Rc<RefCell<Vec<Opened>>>) -> Self {
+    pub(crate) fn new(sockets: Sockets, opened: Rc<RefCell<Vec<Opened>>>, clock: ManualClock) -> Self {
         Self {
             sockets,
             opened,
@@ -49,6 +53,8 @@ impl Net {
             calls: 0,
             mute: false,
             drop_by_drop: None,
+            unreachable_ms: None,
+            clock,
         }
     }
 
@@ -74,7 +80,13 @@ impl Transport for Net {
     const SESSIONS: usize = STREAMS_MAX;
 
     fn open(&mut self, channel: Channel, host: &str, port: u16, tls: bool) -> Result<()> {
-        let opened = self.sockets.open(channel, host, port, tls);
+        let opened = match self.unreachable_ms {
+            Some(ms) => {
+                self.clock.advance(ms);
+                Err(Errno(-110))
+            }
+            None => self.sockets.open(channel, host, port, tls),
+        };
         self.open[channel as usize] = opened.is_ok();
         self.refused[channel as usize].clear();
         assert!(self.open.iter().filter(|open| **open).count() <= STREAMS_MAX, "too many streams");

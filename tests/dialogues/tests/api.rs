@@ -9,6 +9,8 @@ use mender_dialogues::{
 use mender_server::{AuthStatus, Config, Fault, Listen, Origin, Server};
 use mender_testkit::artifact::Artifact;
 
+const DAY_MS: u64 = 24 * 3_600_000;
+
 fn without_v2() -> Server {
     Server::start(Config { deployments_v2: false, ..Config::default() }).unwrap()
 }
@@ -301,4 +303,32 @@ fn an_identity_of_several_pairs_is_the_same_at_each_boot() {
     let devices = server.devices();
     assert_eq!((devices.len(), devices[0].auth_sets.len(), devices[0].auth_sets[0].tokens), (1, 1, 2));
     assert!(devices[0].identity.contains(r#""serial \"x\" ü""#), "{}", devices[0].identity);
+}
+
+#[test]
+fn a_device_that_nobody_accepts_asks_every_half_an_hour_in_the_end() {
+    let server = Server::start(Config { accept_all: false, ..Config::default() }).unwrap();
+    let mut device = Device::with(&server, |d| d.config.timing.poll_ms = 86_400_000);
+    device.run_for(DAY_MS);
+    let asked = dialogue(&server).len();
+    // With 300 s, as for a server that is away, they were some 260.
+    assert!((45..65).contains(&asked), "{asked}");
+}
+
+#[test]
+fn tries_are_as_far_apart_where_finding_nobody_takes_long() {
+    for connect_ms in [1_000, 60_000] {
+        let server = http();
+        let mut device = Device::new(&server);
+        device.run_until_quiet();
+        device.ports().transport.unreachable_ms = Some(connect_ms);
+        device.take_opened();
+        device.client().check_now();
+        device.run_until("two failed checks", |d| d.logged("check for update failed") == 2);
+        let failed = device.times_of("check for update failed");
+        let tries = device.take_opened().len();
+        assert_eq!(tries, 6, "three quick ones each");
+        let pause_ms = failed[1] - failed[0] - 3 * connect_ms;
+        assert!((60_000..73_000).contains(&pause_ms), "{connect_ms}: {pause_ms}");
+    }
 }

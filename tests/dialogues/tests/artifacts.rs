@@ -195,6 +195,21 @@ fn c75_more_provides_than_the_device_keeps_fail_before_the_payload() {
 }
 
 #[test]
+fn c75a_what_a_device_takes_leaves_room_for_the_next_of_its_kind() {
+    let (server, mut device) = ready();
+    // With the name, the software version and the lengths of the three: 243 bytes.
+    for n in 2..5 {
+        let image = good(&format!("{n}.0.0"));
+        installed(
+            &server,
+            &mut device,
+            &artifact(&format!("release-{n}"), image).provides("a", &"v".repeat(169)),
+        );
+    }
+    fails_before_the_payload(ordinary().provides("a", &"v".repeat(170)).build(), "provides do not fit");
+}
+
+#[test]
 fn c76_stars_without_end_cost_no_time_and_clear_what_they_match() {
     let (server, mut device) = ready();
     let key = "a".repeat(64);

@@ -49,7 +49,8 @@ fn an_application_that_defers_is_asked_again_and_the_pause_is_told_once() {
         let expected = match stage {
             Stage::Install => "installing",
             Stage::Reboot => "rebooting",
-            Stage::Commit => "success",
+            // Once more, for an abort during the pause.
+            Stage::Commit => "installing",
         };
         assert_eq!(told[after], expected, "{told:?}");
     }
@@ -88,19 +89,56 @@ fn an_application_that_refuses_keeps_the_old_software() {
 
 #[test]
 fn an_abort_during_a_pause_is_heard_before_anything_else_is_done() {
-    for (stage, pause) in &STAGES[..2] {
-        let (server, mut device) = ready(*stage, &[Verdict::Defer; 10]);
+    for (stage, pause) in STAGES {
+        let (server, mut device) = ready(stage, &[Verdict::Defer; 10]);
         let deployment = deploy_image(&server, "release-2", good("2.0.0"));
         device.client().check_now();
         device.run_until_logged(&format!("reported {pause}"));
         server.abort(&deployment).unwrap();
         device.run_until("the end", |d| d.snapshot().phase == Phase::Idle);
         assert_eq!(mcuboot::swap_type(&device.ports().flash), SwapType::None);
-        assert_eq!((device.boots, status(&server, &deployment).as_str()), (1, "aborted"));
+        // On trial two more restarts, there and back.
+        let boots = if stage == Stage::Commit { 3 } else { 1 };
+        assert_eq!((device.boots, status(&server, &deployment).as_str()), (boots, "aborted"));
+        assert_eq!((device.version().as_str(), device.artifact_name().as_str()), ("1.0.0", "release-1"));
         device.at_boot = Box::new(|_| {});
         device.restart();
         the_next_update_succeeds(&server, &mut device);
     }
+}
+
+#[test]
+fn an_abort_during_a_pause_undoes_a_module_that_needs_no_restart() {
+    let server = http();
+    let mut device = Device::with(&server, |d| {
+        d.at_boot = Box::new(|ports| {
+            ports.modules.needs_reboot = false;
+            ports.app.verdicts[Stage::Commit as usize] = vec![Verdict::Defer; 10].into();
+        });
+    });
+    device.run_until_quiet();
+    let deployment = deploy(&server, &module_artifact("release-2"));
+    device.client().check_now();
+    device.run_until_logged("reported pause_before_committing");
+    let changed = device.module_file();
+    server.abort(&deployment).unwrap();
+    device.run_until("the end", |d| d.snapshot().phase == Phase::Idle);
+    assert_eq!(
+        (status(&server, &deployment).as_str(), device.artifact_name().as_str()),
+        ("aborted", "release-1")
+    );
+    assert_ne!(device.module_file(), changed);
+}
+
+#[test]
+fn a_pause_before_the_commit_ends_well_without_the_server() {
+    let (server, mut device) = ready(Stage::Commit, &[Verdict::Defer; 3]);
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("reported pause_before_committing");
+    server.fault(Fault::report().body_contains("installing").status(503));
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
 }
 
 #[test]

@@ -94,6 +94,60 @@ fn c37b_a_link_that_expires_in_mid_download_is_renewed_and_the_download_goes_on(
 }
 
 #[test]
+fn c37g_each_link_that_has_brought_the_artifact_further_may_be_renewed() {
+    let (server, mut device) = ready();
+    server.fault(Fault::download().times(1).cut_body(20_000));
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("download broke");
+    server.expire_links();
+    server.fault(Fault::download().skip(1).times(1).cut_body(17_000));
+    device.run_until("the second break", |d| d.logged("download broke") == 2);
+    server.expire_links();
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"], "{}", device.story());
+    let asked = downloads(&server);
+    assert_eq!(asked.iter().filter(|a| a.ends_with("403")).count(), 2, "{asked:?}");
+}
+
+#[test]
+fn c37h_a_renewed_link_has_redirects_of_its_own() {
+    let (server, mut device) = ready();
+    let whole = artifact("release-2", good("2.0.0")).build();
+    let mut asked = 0;
+    let last = Store::start(move |head| {
+        asked += 1;
+        match asked {
+            1 => reply_from(&whole, head, 20_000),
+            2 => b"HTTP/1.1 403 Expired\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            _ => reply_from(&whole, head, usize::MAX),
+        }
+    });
+    let target = format!("{}/signed", last.url());
+    let hop = Store::start(move |_| {
+        format!("HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+    });
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    server.fault(Fault::download().redirect(302, &format!("{}/hop", hop.url())));
+    device.update(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"], "{}", device.story());
+    assert_eq!((hop.heads().len(), last.heads().len()), (2, 3));
+}
+
+/// What a store with ranges and without tags sends of `whole`, `most` bytes of it.
+fn reply_from(whole: &[u8], head: &str, most: usize) -> Vec<u8> {
+    let range = head.lines().find_map(|line| line.strip_prefix("Range: bytes="));
+    let from: usize = range.map_or(0, |range| range.trim_end_matches('-').parse().unwrap());
+    let (total, left) = (whole.len(), whole.len() - from);
+    let line = if from == 0 { "200 OK" } else { "206 Partial Content" };
+    let head = format!(
+        "HTTP/1.1 {line}\r\nContent-Range: bytes {from}-{}/{total}\r\nContent-Length: {left}\r\n\r\n",
+        total - 1
+    );
+    [head.as_bytes(), &whole[from..from + most.min(left)]].concat()
+}
+
+#[test]
 fn c37c_a_server_that_is_away_when_a_link_is_to_be_renewed_is_asked_later() {
     for away in [
         Fault::check().skip(1).times(4).drop_request(Cut::Reset),
@@ -118,6 +172,18 @@ fn c37e_a_retry_after_is_obeyed_when_a_link_is_to_be_renewed() {
     assert!((500_000..520_000).contains(&waited_ms), "{waited_ms}\n{}", device.story());
     device.run_to_the_end(&server, &deployment);
     assert_eq!(final_statuses(&server, &deployment), ["success"]);
+}
+
+#[test]
+fn a_store_that_says_when_to_come_back_is_left_alone_until_then() {
+    let (server, mut device) = ready();
+    server.fault(Fault::download().times(2).status(503).header("Retry-After", "500"));
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    let before_ms = device.clock.now_ms();
+    device.update(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
+    let waited_ms = device.clock.now_ms() - before_ms;
+    assert!((1_000_000..1_060_000).contains(&waited_ms), "{waited_ms}\n{}", device.story());
 }
 
 #[test]

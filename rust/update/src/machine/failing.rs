@@ -44,10 +44,18 @@ impl Machine {
         if !core::mem::take(&mut self.inconsistent) || provides.incoming_name().is_empty() {
             return;
         }
+        let incoming = provides.incoming_name();
+        let kept = incoming.floor_char_boundary(const { limits::NAME_MAX - limits::INCONSISTENT.len() });
         let mut name: text::Text<{ limits::NAME_MAX }> = text::Text::new();
-        let fits = name.push_str(provides.incoming_name()).and_then(|()| name.push_str("_INCONSISTENT"));
-        if fits.is_ok() && provides.begin(&name).is_ok() {
-            provides.commit();
+        let written = name.push_str(incoming.get(..kept).unwrap_or_default());
+        if written.and_then(|()| name.push_str(limits::INCONSISTENT)).is_err() {
+            return;
         }
+        if provides.begin(&name).is_err() {
+            // An older firmware has let them grow. What the device is matters more than what else it provides.
+            provides.reset();
+            let _fits = provides.begin(&name);
+        }
+        provides.commit();
     }
 }

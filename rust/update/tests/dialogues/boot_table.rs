@@ -171,6 +171,23 @@ fn boot_rollback_new_confirmed_cannot_go_back() {
 }
 
 #[test]
+fn provides_that_an_older_firmware_has_let_grow_do_not_hide_that_the_old_software_is_gone() {
+    let mut d = image(Phase::Rollback, RUNS_NEW_CONFIRMED);
+    d.machine.checkpoint.phase = Phase::Rollback;
+    let provides = &mut d.machine.checkpoint.provides;
+    provides.reset();
+    for (key, len) in [("artifact_name", 70), ("a", 75), ("b", 75)] {
+        provides.push(key, &"v".repeat(len)).unwrap();
+    }
+    provides.commit();
+    provides.begin(&"ü".repeat(125)).unwrap();
+    d.store();
+    let mut d = d.restarted(RUNS_NEW_CONFIRMED);
+    // Clipped between two letters.
+    d.fails(Error::SelfTest, &format!("{}_INCONSISTENT", "ü".repeat(121)));
+}
+
+#[test]
 fn boot_rollback_old_reports_failure() {
     image(Phase::Rollback, RUNS_OLD).fails(Error::SelfTest, OLD);
 }

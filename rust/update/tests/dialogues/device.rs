@@ -220,7 +220,7 @@ impl Device {
 
     #[track_caller]
     pub(crate) fn check_fails(&mut self, retry_after_ms: Option<u32>) -> &mut Self {
-        self.expect(Action::Check).answer(Event::CheckFailed { retry_after_ms })
+        self.expect(Action::Check).answer(Event::CheckFailed { accepted: true, retry_after_ms })
     }
 
     #[track_caller]

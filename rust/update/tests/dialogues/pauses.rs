@@ -19,7 +19,7 @@ fn a_pause_is_reported_once_and_the_application_is_asked_every_ten_seconds() {
     d.waits(10_000).asks(Ask::Reboot).reports(Status::Rebooting).saves(Phase::Install).arms();
     d.saves(Phase::VerifyReboot).reboots().self_tests().probes();
     d.defers(Ask::Commit).reports(Status::PauseBeforeCommitting).waits(10_000).defers(Ask::Commit);
-    d.waits(10_000).asks(Ask::Commit).saves(Phase::Commit);
+    d.waits(10_000).asks(Ask::Commit).reports(Status::Installing).saves(Phase::Commit);
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl World {
 
     fn check(&mut self, outcome: Outcome) {
         let event = match outcome {
-            Fails => Event::CheckFailed { retry_after_ms: None },
+            Fails => Event::CheckFailed { accepted: true, retry_after_ms: None },
             Conflict if self.active => {
                 self.active = false;
                 Event::Conflict
