@@ -333,7 +333,7 @@
 /** Depends on what this device does not provide: The artifact depends on something this device does not provide. */
 #define MENDER_E_DEPENDS_UNMET (-1416)
 
-/** Provides do not fit: The artifact's provides do not fit the device's table (see the limits). */
+/** Provides do not fit: What the device would provide with the artifact is more than it keeps: 16 pairs, and 243 bytes with 3 for each pair, the artifact's name among them. */
 #define MENDER_E_PROVIDES_FULL (-1417)
 
 /** No update module for the payload type: No update module is registered for the payload type. */
@@ -366,7 +366,7 @@
 /** Image was reverted before and is not tried again: This very image was tried before and did not prove itself. Deploy a better one, or have it tried again: `mender_client_retry`. */
 #define MENDER_E_REVERTED_BEFORE (-1427)
 
-/** Connecting failed: No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name, client certificate). */
+/** Connecting failed: No connection. The errno says where it ended, on Zephyr: EHOSTUNREACH the name has no address, or none that answers; ECONNREFUSED nobody listens there; ETIMEDOUT no answer in time (`CONFIG_NET_SOCKETS_CONNECT_TIMEOUT`); ECONNABORTED the TLS handshake failed: the server's authority is not among the CA files, its name is not in the certificate, it asks for a client certificate, or they have no algorithm in common; EPROTONOSUPPORT there is no TLS in the firmware; ENOMEM Mbed TLS's heap is too small. Certificates' dates count only with `CONFIG_MENDER_MCU_TRUSTED_CLOCK`. */
 #define MENDER_E_CONNECT (-1501)
 
 /** Sending failed: The connection broke while sending. */
@@ -374,9 +374,6 @@
 
 /** Receiving failed: The connection broke while receiving. */
 #define MENDER_E_RECEIVE (-1503)
-
-/** Closed by the peer: The peer closed the connection before its reply was whole. */
-#define MENDER_E_CLOSED (-1504)
 
 /** Peer is silent: Nothing came from the peer for the idle time-out. */
 #define MENDER_E_IDLE_TIMEOUT (-1505)
@@ -730,7 +727,8 @@ extern "C" {
 /**
  * Makes the client ready. It does nothing yet; register update modules now, then call `mender_client_activate`.
  *
- * @param config NULL: everything is the platform's default; on Zephyr that is Kconfig.
+ * @param config NULL: everything is the platform's default; on Zephyr that is Kconfig, or the setting on flash that takes its place
+ * (`mender_settings.h`). What `config` sets has the last word. What is wrong is logged, too.
  * @retval 0 ready.
  * @retval MENDER_E_ALREADY_INITIALISED there is a client; `mender_client_exit` ends it.
  * @retval MENDER_E_BUSY another thread makes it, or an exit is still to be done.

@@ -219,6 +219,46 @@ class Board(unittest.TestCase):
         self.assertIn("the image is not built for MCUboot", text)
 
 
+class Identity(unittest.TestCase):
+    def test_an_address_that_changes_is_a_warning(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder) / "zephyr.dts"
+            for text, told in (("zephyr,random-mac-address;", True), ("local-mac-address = [ 00 ];", False)):
+                tree.write_text(f"w5500 {{\n\t{text}\n}};\n", encoding="utf-8")
+                for by_address in ("y", "n"):
+                    text, ok = choose(CHECK_BOARD="y", BOARD="b", ZEPHYR_DTS=tree, CONFIG_MENDER_MCU_IDENTITY_MAC=by_address, **Board.GOOD)
+                    self.assertTrue(ok, text)
+                    self.assertEqual("CONFIG_MENDER_MCU_IDENTITY_HWINFO=y" in text, told and by_address == "y", text)
+
+
+class Texts(unittest.TestCase):
+    """What only the device would find to be wrong, after a whole build."""
+
+    def check(self, **changes):
+        good = {"CONFIG_MENDER_MCU_SERVER_URL": "https://mender.example.com:444", "CONFIG_MENDER_MCU_ARTIFACT_NAME": "app-1"}
+        return choose(CHECK_TEXTS="y", **{**good, **{f"CONFIG_MENDER_MCU_{name}": value for name, value in changes.items()}})
+
+    def test_good_ones_are_told_nothing(self):
+        for url in ("https://mender.example.com", "https://mender.example.com/", "https://[::1]:8443"):
+            self.assertEqual(self.check(SERVER_URL=url), ("", True), url)
+        self.assertEqual(self.check(SERVER_URL="http://10.0.0.1:8080", ALLOW_HTTP="y"), ("", True))
+
+    def test_a_server_that_is_no_url_is_refused_and_named(self):
+        for url in ("mender.example.com", "localhost:8443", "https://a/path", "ftp://a", "https://u@a", "https://a b"):
+            text, ok = self.check(SERVER_URL=url)
+            self.assertFalse(ok, text)
+            self.assertIn(f'must be https://host[:port], and is "{url}"', text)
+        text, ok = self.check(SERVER_URL="http://10.0.0.1")
+        self.assertFalse(ok, text)
+        self.assertIn("CONFIG_MENDER_MCU_ALLOW_HTTP=y", text)
+
+    def test_a_missing_one_is_told_what_to_set(self):
+        for name, told in (("SERVER_URL", "there is no server: set"), ("ARTIFACT_NAME", "give the application a VERSION file")):
+            text, ok = self.check(**{name: ""})
+            self.assertFalse(ok, text)
+            self.assertIn(told, text)
+
+
 class Snippet(unittest.TestCase):
     """What the application asks for and the snippet takes back is said."""
 
@@ -234,11 +274,12 @@ class Snippet(unittest.TestCase):
 
     def test_an_application_that_asks_for_no_more_is_told_nothing(self):
         self.assertEqual(self.check("CONFIG_MENDER_MCU=y"), "")
-        self.assertEqual(self.check("CONFIG_MBEDTLS_HEAP_SIZE=60000", "CONFIG_MBEDTLS_PKCS1_V21=n"), "")
+        self.assertEqual(self.check("CONFIG_MBEDTLS_HEAP_SIZE=90000", "CONFIG_MBEDTLS_PKCS1_V21=n"), "")
 
     def test_what_the_snippet_overrides_is_named(self):
         text = self.check("CONFIG_MBEDTLS_HEAP_SIZE=200000")
         self.assertIn("has set CONFIG_MBEDTLS_HEAP_SIZE=90000, where prj.conf says 200000: build without the snippet", text)
+        self.assertIn("where prj.conf says 4096", self.check("CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=4096"))
         text = self.check("CONFIG_PSA_WANT_ALG_CBC_NO_PADDING=y")
         self.assertIn("has set CONFIG_PSA_WANT_ALG_CBC_NO_PADDING=n, where prj.conf says y", text)
 

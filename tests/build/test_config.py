@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a wrong configuration is told, without Zephyr: Kconfig's names and help, what the compiler says, and embedded certificates."""
 
+import base64
 import re
 import shutil
 import subprocess
@@ -42,6 +43,7 @@ HEADERS = {
 typedef int sec_tag_t;
 enum tls_credential_type { TLS_CREDENTIAL_CA_CERTIFICATE, TLS_CREDENTIAL_PUBLIC_CERTIFICATE, TLS_CREDENTIAL_PRIVATE_KEY };
 int tls_credential_add(sec_tag_t, enum tls_credential_type, const void *, size_t);
+int tls_credential_get(sec_tag_t, enum tls_credential_type, void *, size_t *);
 """,
     "psa/crypto.h": """
 #include <stddef.h>
@@ -129,8 +131,6 @@ PORT_CASES = [
 ]
 
 GOOD = {
-    "CONFIG_MENDER_MCU_SERVER_URL": '"https://mender.example.com"',
-    "CONFIG_MENDER_MCU_ARTIFACT_NAME": '"release-1"',
     "CONFIG_MENDER_MCU_TLS_RECORD_MAX": 16384,
     "CONFIG_SECURE_STORAGE": 1,
     "CONFIG_SETTINGS_NVS": 1,
@@ -151,8 +151,6 @@ ZMS = {"CONFIG_SETTINGS_NVS": None, "CONFIG_SETTINGS_ZMS": 1}
 # What is configured otherwise, and what must then be said; nothing: it is allowed.
 CASES = [
     ({}, None),
-    ({"CONFIG_MENDER_MCU_SERVER_URL": '""'}, "CONFIG_MENDER_MCU_SERVER_URL"),
-    ({"CONFIG_MENDER_MCU_ARTIFACT_NAME": '""'}, "CONFIG_MENDER_MCU_ARTIFACT_NAME"),
     ({"CONFIG_MCUBOOT_BOOTLOADER_USES_SHA512": 1}, "SHA-256"),
     ({"CONFIG_MCUBOOT_BOOTLOADER_SIGNATURE_TYPE_PURE": 1}, "SHA-256"),
     ({"CONFIG_TEST_RANDOM_GENERATOR": 1}, "CONFIG_MENDER_MCU_KEYS_NOT_SECURE"),
@@ -304,6 +302,18 @@ class Credentials(unittest.TestCase):
                 told, _ = self.embed("--only-p256", "--api", path)
                 self.assertIn("set CONFIG_MENDER_MCU_TLS_PUBLIC_CA=y", told)
                 self.assertEqual(self.embed("--api", path)[0], "")
+
+    def test_a_file_that_is_no_certificate_is_refused_by_name(self):
+        good = base64.encodebytes((FIXTURES / "ca.der").read_bytes()).decode("ascii")
+        key = base64.encodebytes((FIXTURES / "server-key.der").read_bytes()).decode("ascii")
+        cases = ((good.rstrip()[:-1], "base64 is damaged"), (good.replace("M", "!", 1), "base64 is damaged"), (key, "is not a certificate"),
+                 ("AgEB", "is not a certificate"), ("", "cut short"), (good[:5 * 77], "cut short"))
+        for text, why in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "ca.pem"
+                path.write_text(f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n", encoding="ascii")
+                told, _ = self.embed("--api", path)
+                self.assertRegex(told, rf"^mender-mcu: {path}: .*{why}.*\n$")
 
     def test_a_client_certificate_is_embedded_with_its_key(self):
         certificate, key = FIXTURES / "api.der", FIXTURES / "server-key.der"

@@ -153,6 +153,8 @@ def main():
         sys.exit("cargo did not use the folder that it was given")
     if args.sysbuild:
         check_mcuboot(build, image)
+        if "CONFIG_MENDER_MCU_IDENTITY_HWINFO=y" not in (image / ".config").read_text(encoding="utf-8"):
+            sys.exit("the device is known by the address of a W5500, which has none of its own")
     if not args.sysbuild:
         check_changes(build)
     print(f"ok {args.board}: {image / 'zephyr.elf'}")

@@ -136,6 +136,7 @@ MUTANTS = [
     ("api", "port_defaults.c", ".artifact_name = CONFIG_MENDER_MCU_ARTIFACT_NAME", '.artifact_name = "another"'),
     ("update", "port_clock.c", "(uint64_t)now.tv_sec * MSEC_PER_SEC", "(uint64_t)now.tv_sec"),
     ("update", "port_system.c", "address->len != 6", "true"),
+    ("device", "port_system.c", "memcmp(address->addr, (const uint8_t[6]){0}, 6) == 0", "false"),
     ("update", "port_defaults.c", ".device_type = CONFIG_MENDER_MCU_DEVICE_TYPE", '.device_type = "another"'),
     ("update", "port_boot.c", "return boot_is_img_confirmed();", "return 1;"),
     ("update", "port_crypto.c", "return status == PSA_SUCCESS ? 1 : status;\n}\n\nuint32_t", "return 0;\n}\n\nuint32_t"),

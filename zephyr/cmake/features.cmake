@@ -38,13 +38,35 @@ function(mender_mcu_check_snippet)
         set(theirs ${CMAKE_MATCH_1})
       endif()
       # A size that it asks for, or an algorithm that it uses.
-      if((theirs GREATER ours AND "${${name}}" EQUAL ours) OR (theirs STREQUAL y AND ours STREQUAL n AND NOT ${name}))
+      if((ours GREATER 0 AND NOT theirs STREQUAL "" AND NOT theirs EQUAL ours AND "${${name}}" EQUAL ours)
+         OR (theirs STREQUAL y AND ours STREQUAL n AND NOT ${name}))
         get_filename_component(named ${file} NAME)
         message(WARNING "mender-mcu: the snippet mender-mcu has set ${name}=${ours}, where ${named} says ${theirs}: build without "
           "the snippet, with its other lines in ${named} (docs/building.md)")
       endif()
     endforeach()
   endforeach()
+endfunction()
+
+# Texts of Kconfig that only the device would find to be of no use.
+function(mender_mcu_check_texts)
+  set(url "${CONFIG_MENDER_MCU_SERVER_URL}")
+  set(form "https://host[:port]")
+  if("${url}" STREQUAL "")
+    message(FATAL_ERROR "mender-mcu: there is no server: set CONFIG_MENDER_MCU_SERVER_HOSTED_US=y, "
+      "CONFIG_MENDER_MCU_SERVER_HOSTED_EU=y, or CONFIG_MENDER_MCU_SERVER_URL to ${form}")
+  endif()
+  if(NOT url MATCHES "^https?://[^/?#@ ]+/?$")
+    message(FATAL_ERROR "mender-mcu: CONFIG_MENDER_MCU_SERVER_URL must be ${form}, and is \"${url}\"")
+  endif()
+  if(url MATCHES "^http:" AND NOT CONFIG_MENDER_MCU_ALLOW_HTTP)
+    message(FATAL_ERROR "mender-mcu: CONFIG_MENDER_MCU_SERVER_URL must be ${form}, and is \"${url}\"; in a laboratory set "
+      "CONFIG_MENDER_MCU_ALLOW_HTTP=y")
+  endif()
+  if("${CONFIG_MENDER_MCU_ARTIFACT_NAME}" STREQUAL "")
+    message(FATAL_ERROR "mender-mcu: the device needs an artifact name: give the application a VERSION file or set "
+      "CONFIG_MENDER_MCU_ARTIFACT_NAME")
+  endif()
 endfunction()
 
 # What devicetree must have, and what is to be known about the boot loader.
@@ -59,6 +81,13 @@ function(mender_mcu_check_board)
   if(NOT storage AND NOT settings)
     message(FATAL_ERROR "mender-mcu: ${BOARD} has no storage_partition for keys and records: add one to its devicetree, "
       "dts/overlays of the module has examples")
+  endif()
+  if(CONFIG_MENDER_MCU_IDENTITY_MAC AND EXISTS "${ZEPHYR_DTS}")
+    file(STRINGS ${ZEPHYR_DTS} random REGEX "zephyr,random-mac-address;")
+    if(random)
+      message(WARNING "mender-mcu: the network interface gets another address at each start (zephyr,random-mac-address), and the "
+        "server takes the device for another one each time: set CONFIG_MENDER_MCU_IDENTITY_HWINFO=y")
+    endif()
   endif()
   if(CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY)
     message(WARNING "mender-mcu: MCUboot only overwrites (CONFIG_MCUBOOT_BOOTLOADER_MODE_OVERWRITE_ONLY), so an update that does "

@@ -10,7 +10,8 @@
  * - `mender/identity`: `name=value`, one pair in place of the MAC address or the chip's number; 32 bytes of name, 254 in all,
  * - `mender/poll_interval`, `mender/inventory_interval`: seconds, 5 to 2592000.
  *
- * `mender_client_init` reads them. One that is no good is logged and left out.
+ * `mender_client_init` reads them. One that is no good is logged and left out. What the application gives to `mender_client_init` has
+ * the last word: leave out of it what is to be settable.
  */
 #ifndef MENDER_SETTINGS_H_
 #define MENDER_SETTINGS_H_

@@ -27,7 +27,18 @@ def blocks(path, label):
     found = re.findall(rb"-----BEGIN " + what + rb"-----(.*?)-----END " + what + rb"-----", raw, re.DOTALL)
     if not found:
         fail(path, f"has no {label.decode()}, neither PEM nor DER")
-    return [base64.b64decode(body) for body in found]
+    try:
+        return [base64.b64decode(b"".join(body.split()), validate=True) for body in found]
+    except ValueError:
+        fail(path, "is not valid PEM: its base64 is damaged")
+    return None
+
+
+def check_certificate(path, der):
+    """Refuses what is no certificate (RFC 5280): signed part, algorithm and signature."""
+    tag, content, end = element(path, der)
+    if tag != 0x30 or end != len(der) or [each for each, *_ in elements(path, content)] != [0x30, 0x30, 0x03]:
+        fail(path, "is not a certificate")
 
 
 def element(path, der, offset=0):
@@ -106,6 +117,8 @@ def certificates(name, paths, only_p256, label=b"CERTIFICATE"):
     out, rows = [], []
     for path in paths:
         for der in blocks(path, label):
+            if label == b"CERTIFICATE":
+                check_certificate(path, der)
             if only_p256:
                 check_only_p256(path, der)
             symbol = f"{name}_{len(rows)}"

@@ -4,14 +4,6 @@
 
 #define SNIPPET "build with the snippet mender-mcu (west build -S mender-mcu; with sysbuild see docs/building.md), or set "
 
-#define IS_SET(text) (sizeof(text) > 1)
-
-BUILD_ASSERT(IS_SET(CONFIG_MENDER_MCU_SERVER_URL),
-	     "there is no server: set CONFIG_MENDER_MCU_SERVER_HOSTED_US=y, CONFIG_MENDER_MCU_SERVER_HOSTED_EU=y or "
-	     "CONFIG_MENDER_MCU_SERVER_URL");
-BUILD_ASSERT(IS_SET(CONFIG_MENDER_MCU_ARTIFACT_NAME),
-	     "the device needs an artifact name: give the application a VERSION file or set CONFIG_MENDER_MCU_ARTIFACT_NAME");
-
 /* Boot */
 BUILD_ASSERT(!IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_USES_SHA512) && !IS_ENABLED(CONFIG_MCUBOOT_BOOTLOADER_SIGNATURE_TYPE_PURE),
 	     "images are told by their SHA-256: use signatures of MCUboot that have one (ECDSA P-256, RSA, or Ed25519 that is not pure)");

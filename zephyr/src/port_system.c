@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <mender_port.h>
 #include <stdio.h>
+#include <string.h>
 #include <zephyr/drivers/hwinfo.h>
 #include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
 #include <zephyr/logging/log_ctrl.h>
 #include <zephyr/net/net_if.h>
 #include <zephyr/sys/reboot.h>
 #include <zephyr/sys/util.h>
 
 #include "port_defaults.h"
+
+LOG_MODULE_DECLARE(mender_mcu, CONFIG_MENDER_MCU_LOG_LEVEL);
 
 #ifdef CONFIG_MENDER_MCU_IDENTITY_HWINFO
 static int own_identity(struct mender_pairs *pairs)
@@ -32,6 +36,11 @@ static int own_identity(struct mender_pairs *pairs)
 
 	if (address == NULL || address->len != 6) {
 		return -ENODEV;
+	}
+	if (memcmp(address->addr, (const uint8_t[6]){0}, 6) == 0) {
+		/* All devices would be one. */
+		LOG_ERR("the network interface has no address of its own: set CONFIG_MENDER_MCU_IDENTITY_HWINFO=y");
+		return -EADDRNOTAVAIL;
 	}
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", address->addr[0], address->addr[1],
 		 address->addr[2], address->addr[3], address->addr[4], address->addr[5]);

@@ -54,6 +54,10 @@ static int connect_to(const struct zsock_addrinfo *address, int32_t channel, con
 	if (rc == 0 && zsock_connect(socket, address->ai_addr, address->ai_addrlen) != 0) {
 		rc = -errno;
 	}
+	if (rc == -ECONNABORTED && tls) {
+		/* Zephyr's error line before it has the number by which Mbed TLS calls the reason: 0x2700 is the certificate. */
+		LOG_WRN("TLS handshake with %s failed: is its authority in CONFIG_MENDER_MCU_CA_FILES, its name in the certificate?", host);
+	}
 	/* Only now: a TLS socket clears the flag while it connects. */
 	if (rc == 0 && zsock_fcntl(socket, ZVFS_F_SETFL, ZVFS_O_NONBLOCK) != 0) {
 		rc = -errno;

@@ -41,7 +41,7 @@ static const char *phase_name(int32_t phase)
 static int answer(const struct shell *sh, int32_t code, const char *done)
 {
 	if (code != 0) {
-		shell_error(sh, "%s", mender_error_text(code));
+		shell_error(sh, "%s (%d)", mender_error_text(code), -code);
 		return -EIO;
 	}
 	shell_print(sh, "%s", done);
@@ -68,7 +68,8 @@ static void print_deployment(const struct shell *sh, const struct mender_status 
 		print_progress(sh, status);
 	}
 	if (status->deployment_error != 0) {
-		shell_print(sh, "last one:       failed: %s", mender_error_text(status->deployment_error));
+		shell_print(sh, "last one:       failed: %s (%d)", mender_error_text(status->deployment_error),
+			    -status->deployment_error);
 	}
 }
 
@@ -97,7 +98,8 @@ static int cmd_status(const struct shell *sh, size_t argc, char **argv)
 		print_next_check(sh, status.check_at_ms);
 	}
 	if (status.last_error != 0) {
-		shell_print(sh, "last error:     %s (errno %d)", mender_error_text(status.last_error), status.last_errno);
+		shell_print(sh, "last error:     %s (%d, errno %d)", mender_error_text(status.last_error), -status.last_error,
+			    status.last_errno);
 	}
 	return 0;
 }

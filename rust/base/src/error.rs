@@ -343,14 +343,13 @@ errors! {
     RevertedBefore = 1427, "image was reverted before and is not tried again";
 
     // ---- 15xx: ports (the errno is in the log)
-    /// No connection: name not resolved, refused, no route, or the TLS handshake failed (clock, CA, host name, client certificate).
+    /// No connection. The errno says where it ended, on Zephyr: EHOSTUNREACH the name has no address, or none that answers; ECONNREFUSED nobody listens there; ETIMEDOUT no answer in time (`CONFIG_NET_SOCKETS_CONNECT_TIMEOUT`); ECONNABORTED the TLS handshake failed: the server's authority is not among the CA files, its name is not in the certificate, it asks for a client certificate, or they have no algorithm in common; EPROTONOSUPPORT there is no TLS in the firmware; ENOMEM Mbed TLS's heap is too small. Certificates' dates count only with `CONFIG_MENDER_MCU_TRUSTED_CLOCK`.
     Connect = 1501, "connecting failed";
     /// The connection broke while sending.
     Send = 1502, "sending failed";
     /// The connection broke while receiving.
     Receive = 1503, "receiving failed";
-    /// The peer closed the connection before its reply was whole.
-    Closed = 1504, "closed by the peer";
+    // 1504 was `Closed`: 1127 and 1128 say when.
     /// Nothing came from the peer for the idle time-out.
     IdleTimeout = 1505, "peer is silent";
     /// A request took longer than its total time-out.

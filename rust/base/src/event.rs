@@ -134,33 +134,31 @@ events! {
     Confirmed = 28, Info, "image confirmed";
     /// The deployment ended well.
     Succeeded = 29, Info, "{s} installed";
-    /// The application holds the update back; `s` is the status that says where.
-    Deferred = 30, Info, "{s}";
+    // 30 was `Deferred`: the pause that is reported says it.
     /// The artifact is signed, but no verification key is configured.
     SignatureUnchecked = 31, Info, "signature not checked: no key configured";
     /// The running image is the one to be installed: no swap.
     SameImage = 32, Info, "image already runs, nothing to swap";
     /// Checkpoint written; `a` is the phase, `b` the generation.
     Saved = 33, Debug, "checkpoint: phase {a}, generation {b}";
-
     /// The server does not want the deployment any more.
     Aborted = 34, Info, "deployment aborted on the server";
 
     // ---- 50…: tried again
     /// A call of the device API failed; `s` is what it was for.
-    CallFailed = 50, Warning, "{s} failed: {e} ({b})";
+    CallFailed = 50, Warning, "{s} failed: {e}";
     /// The connection failed with errno `b`.
     ConnectionFailed = 51, Warning, "{e}: {s} (errno {b})";
     /// The download broke at byte `b`; it goes on from there.
     DownloadBroke = 52, Warning, "download broke at byte {b}: {e}";
     /// A record could not be read, errno `b`.
-    RecordUnreadable = 53, Warning, "record {s}: {e} ({b})";
+    RecordUnreadable = 53, Warning, "record {s}: {e} (errno {b})";
     /// An update is not looked for while the running image is unconfirmed and nobody tries it.
     HeldUnconfirmed = 54, Warning, "running image is not confirmed: no update until it is";
-    /// The old image runs where the new one was to prove itself; `s` is why the device started.
-    OldRuns = 56, Warning, "old image runs again, reset cause: {s}";
     /// The old software could not be restored; `s` is what the artifact name is now.
     NameInconsistent = 55, Warning, "old software not restored: {s}";
+    /// The old image runs where the new one was to prove itself; `s` is why the device started.
+    OldRuns = 56, Warning, "old image runs again, reset cause: {s}";
     /// MCUboot will overwrite the old image, whatever becomes of the new one.
     OneWay = 57, Warning, "{e}";
 

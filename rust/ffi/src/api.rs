@@ -2,7 +2,7 @@
 //! The functions of `mender_mcu.h`.
 
 use crate::port::Ports;
-use crate::port::level;
+use crate::port::{level, log};
 use crate::singleton::{self, Asked, Held, Stage, with};
 use crate::types::{
     MENDER_PENDING, MENDER_PHASE_IDLE, MENDER_POLL_MAX_MS, MenderCallbacks, MenderConfig, MenderPairs,
@@ -40,7 +40,8 @@ const NO_CALLBACKS: MenderCallbacks = MenderCallbacks {
 
 /// Makes the client ready. It does nothing yet; register update modules now, then call `mender_client_activate`.
 ///
-/// @param config NULL: everything is the platform's default; on Zephyr that is Kconfig.
+/// @param config NULL: everything is the platform's default; on Zephyr that is Kconfig, or the setting on flash that takes its place
+/// (`mender_settings.h`). What `config` sets has the last word. What is wrong is logged, too.
 /// @retval 0 ready.
 /// @retval MENDER_E_ALREADY_INITIALISED there is a client; `mender_client_exit` ends it.
 /// @retval MENDER_E_BUSY another thread makes it, or an exit is still to be done.
@@ -50,7 +51,7 @@ const NO_CALLBACKS: MenderCallbacks = MenderCallbacks {
 /// `config` is NULL or points to a structure whose texts, buffers and callbacks are as `struct mender_config` says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 {
-    answer(singleton::make(|memory| {
+    let make = |memory: &mut _| {
         // SAFETY: the caller's promise.
         let config = unsafe { config::merged(config) }?;
         let callbacks = if config.callbacks.is_null() {
@@ -66,6 +67,9 @@ pub unsafe extern "C" fn mender_client_init(config: *const MenderConfig) -> i32 
         let ports =
             Ports { callbacks, modules: heapless::Vec::new(), progress: (0, 0), deployment_error: None };
         Client::new_in(memory, settings, buffers, ports)
+    };
+    answer(singleton::make(|memory| {
+        make(memory).inspect_err(|error| log(Event::ConfigBad, error.number().into(), 0, ""))
     }))
 }
 

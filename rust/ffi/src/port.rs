@@ -7,7 +7,7 @@ mod hash;
 mod modules;
 mod platform;
 
-pub(crate) use platform::level;
+pub(crate) use platform::{level, log};
 
 use crate::types::{MenderCallbacks, MenderUpdateModule};
 use mender_base::Error;

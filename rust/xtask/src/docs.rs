@@ -47,8 +47,9 @@ const MADE: &str = "<!-- Written by `cargo xtask docs`; the table is in the sour
 fn errors() -> String {
     let mut page = String::from("<!-- SPDX-License-Identifier: Apache-2.0 -->\n# Errors\n\n");
     page += MADE;
-    page += "\nEvery error has a number that stays the same in all releases: on the console, in the deployment log on the server, in\n\
-             records on flash, and negated in the C API. A number is never used again for another error.\n";
+    page += "\nEvery error has a number that stays the same in all releases: in the shell, in records on flash, and negated in the C API. Logs,\n\
+             the one on the server too, have its text; without `CONFIG_MENDER_MCU_ERROR_TEXTS`, the number. A number is never used again\n\
+             for another error.\n";
     for (start, title) in GROUPS {
         let end = GROUPS.iter().map(|(next, _)| *next).find(|next| *next > start).unwrap_or(2000);
         let here = || Error::ALL.iter().filter(|error| (start..end).contains(&error.number()));

@@ -211,6 +211,8 @@ static void settings(void)
 	CHECK_INT(init_with(server_clear), MENDER_E_CLEAR_TEXT);
 	CHECK_INT(init_with(server_clear_allowed), 0);
 	CHECK_INT(init_with(server_ftp), MENDER_E_CONFIG_SERVER);
+	/* An application that does not look at the answer leaves a trace all the same. */
+	CHECK(strcmp(platform.line, "configuration: bad server URL") == 0);
 	CHECK_INT(init_with(server_empty), MENDER_E_CONFIG_SERVER);
 	CHECK_INT(init_with(server_path), MENDER_E_CONFIG_SERVER);
 	CHECK_INT(init_with(server_long), MENDER_E_CONFIG_SERVER);

@@ -232,17 +232,22 @@ pub(crate) const fn level(level: Level) -> i32 {
 
 impl Log for Ports {
     fn log(&mut self, event: Event, a: i64, b: i64, text: &str) {
-        // SAFETY: `text` may be read for its length during the call.
-        unsafe {
-            sys::mender_port_log(
-                level(event.level()),
-                event.number().into(),
-                a,
-                b,
-                text.as_ptr().cast(),
-                text.len(),
-            );
-        }
+        log(event, a, b, text);
+    }
+}
+
+/// Logs an event, also where there is no client.
+pub(crate) fn log(event: Event, a: i64, b: i64, text: &str) {
+    // SAFETY: `text` may be read for its length during the call.
+    unsafe {
+        sys::mender_port_log(
+            level(event.level()),
+            event.number().into(),
+            a,
+            b,
+            text.as_ptr().cast(),
+            text.len(),
+        );
     }
 }
 

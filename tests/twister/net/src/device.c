@@ -5,6 +5,7 @@
 #include <mender_settings.h>
 #include <psa/crypto.h>
 #include <string.h>
+#include <zephyr/net/net_if.h>
 #include <zephyr/ztest.h>
 
 #include "fixtures.h"
@@ -98,6 +99,18 @@ ZTEST(device, test_without_settings_the_server_hears_what_kconfig_says)
 	zassert_true(has_inventory_and_asks(), "%d", mender_client_last_error());
 	zassert_not_null(strstr(server.question, "\"device_type\":\"" CONFIG_MENDER_MCU_DEVICE_TYPE "\""), "%s",
 			 server.question);
+}
+
+ZTEST(device, test_an_address_that_all_devices_have_is_no_identity)
+{
+	struct net_linkaddr *address = net_if_get_link_addr(net_if_get_default());
+	const struct net_linkaddr own = *address;
+
+	memset(address->addr, 0, sizeof(address->addr));
+	begin();
+	zassert_false(authenticates());
+	*address = own;
+	zassert_equal(mender_client_last_error(), MENDER_E_CONFIG_IDENTITY);
 }
 
 ZTEST(device, test_a_server_from_settings_is_the_one_that_is_asked)
