@@ -100,8 +100,8 @@ class Toolchains(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def rustc(self, name, release="1.95.0", target=None, source=False):
-        """A toolchain with an installed target, with the source of core, or with neither."""
+    def rustc(self, name, release="1.95.0", target=None, source=False, without="none"):
+        """A toolchain with an installed target, with the source of core, or with neither; its LLVM knows all options but one."""
         sysroot, bin_folder = self.folder / name / "sysroot", self.folder / name / "bin"
         for folder in (sysroot, bin_folder):
             folder.mkdir(parents=True)
@@ -115,7 +115,7 @@ class Toolchains(unittest.TestCase):
             (src / "lib.rs").touch()
         script = bin_folder / "rustc"
         script.write_text(f'#!/bin/sh\ncase "$1" in\n-vV) echo "rustc {release}"; echo "release: {release}";;\n'
-                          f"--print) echo {sysroot};;\nesac\n", encoding="utf-8")
+                          f"--print) echo {sysroot};;\n-Cllvm-args={without}) exit 1;;\nesac\n", encoding="utf-8")
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         (bin_folder / "cargo").touch()
         return script
@@ -150,6 +150,12 @@ class Toolchains(unittest.TestCase):
         text, ok = self.find(rustc, MENDER_MCU_RUST_BUILD_STD="ON")
         self.assertTrue(ok, text)
         self.assertIn("-Zbuild-std=core", text)
+
+    def test_an_option_that_the_compiler_does_not_know_is_left_out(self):
+        text, _ = self.find(self.rustc("all", source=True))
+        self.assertIn("rustflags: -C llvm-args=-apply-ext-tsp-for-size -C llvm-args=-disable-machine-licm", text)
+        text, _ = self.find(self.rustc("some", source=True, without="-apply-ext-tsp-for-size"))
+        self.assertRegex(text, r"rustflags: -C llvm-args=-disable-machine-licm$")
 
     def test_a_toolchain_that_has_neither_is_told_what_to_install(self):
         for options in ({}, {"MENDER_MCU_RUST_BUILD_STD": "OFF"}):

@@ -91,7 +91,21 @@ function(_mender_mcu_compilers out)
   set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
-# Sets MENDER_MCU_CARGO, MENDER_MCU_CARGO_ENV and MENDER_MCU_CARGO_FLAGS in the caller's scope: of the compilers that are new
+# Options by which LLVM lays out blocks for size, and leaves loops as they are: 560 bytes of 49 500 on a Cortex-M4. A release of the
+# compiler may not know one of them.
+function(_mender_mcu_size_options out rustc)
+  set(options "")
+  foreach(option -apply-ext-tsp-for-size -disable-machine-licm)
+    execute_process(COMMAND ${rustc} -Cllvm-args=${option} --print cfg WORKING_DIRECTORY ${MENDER_MCU_CMAKE_DIR}
+      RESULT_VARIABLE rc OUTPUT_QUIET ERROR_QUIET)
+    if(rc EQUAL 0)
+      string(APPEND options " -C llvm-args=${option}")
+    endif()
+  endforeach()
+  set(${out} "${options}" PARENT_SCOPE)
+endfunction()
+
+# Sets MENDER_MCU_CARGO, MENDER_MCU_CARGO_ENV, MENDER_MCU_CARGO_FLAGS and MENDER_MCU_RUSTFLAGS in the caller's scope: of the compilers that are new
 # enough an installed target first, else the source of `core`, else one sentence.
 function(mender_mcu_find_rust target)
   if(NOT DEFINED MENDER_MCU_RUST_BUILD_STD)
@@ -164,10 +178,12 @@ function(mender_mcu_find_rust target)
       list(APPEND env RUSTC_BOOTSTRAP=1)
     endif()
   endif()
+  _mender_mcu_size_options(options ${found})
   message(STATUS "mender-mcu: Rust ${release} (${found}), ${target}, ${how}")
   set(MENDER_MCU_CARGO ${cargo} PARENT_SCOPE)
   set(MENDER_MCU_CARGO_ENV "${env}" PARENT_SCOPE)
   set(MENDER_MCU_CARGO_FLAGS "${flags}" PARENT_SCOPE)
+  set(MENDER_MCU_RUSTFLAGS "${options}" PARENT_SCOPE)
 endfunction()
 
 # The static library as the imported target `name`, with the features that follow. `source` is a C file of ours: the headers are
@@ -191,7 +207,7 @@ function(mender_mcu_add_rust_library name target root source)
     COMMENT "mender-mcu: flags of the C compiler, for bindgen" VERBATIM)
 
   # The small SHA-256; and IA-32 images have no global offset table.
-  set(rustflags "--cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\"")
+  set(rustflags "--cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\"${MENDER_MCU_RUSTFLAGS}")
   if(CONFIG_X86 AND NOT CONFIG_X86_64)
     string(APPEND rustflags " -C relocation-model=static")
   endif()

@@ -65,13 +65,13 @@ pub const IO_BUFFER_MIN: usize = 1024;
 /// Scratch for one JSON string, manifest line, PAX record or decoded signature.
 pub const SCRATCH: usize = 512;
 
-/// The stored provides and those of the artifact in hand, together, as encoded pairs: 3 bytes, key and value each.
-pub const PROVIDES: usize = 512;
 /// What is put behind the name of an artifact that could not be undone (protocol §7.11).
 pub const INCONSISTENT: &str = "_INCONSISTENT";
-/// The provides that a device may have, encoded, its artifact's name among them. The artifact that replaces them must find room beside them,
-/// or the device would refuse all that come after; and the name may get longer.
-pub const PROVIDES_STORED: usize = PROVIDES / 2 - INCONSISTENT.len();
+/// The provides that a device may have, its artifact's name among them, as encoded pairs: 3 bytes, key and value each.
+pub const PROVIDES_STORED: usize = 243;
+/// The stored provides and those of the artifact in hand, together: the artifact that replaces them must find room beside them, or the
+/// device would refuse all that come after; and the name may get longer.
+pub const PROVIDES: usize = 2 * (PROVIDES_STORED + INCONSISTENT.len());
 /// Record writes of one deployment before it counts as a loop; Mender's own clients use 28.
 pub const RECORD_WRITES_MAX: u8 = 28;
 /// The deployment log, in RAM and as a record: some ten entries.

@@ -228,8 +228,8 @@ fn main() -> ExitCode {
         ("catalogue", ["--list"]) => print_or_fail(Ok(catalogue::list())),
         ("docs", []) => single("docs", docs::write),
         ("docs", ["--check"]) => single("docs", docs::check),
-        ("header", []) => steps(|report| header::steps(report, false)),
-        ("header", ["--check"]) => steps(|report| header::steps(report, true)),
+        ("header", []) => steps(|report| _ = header::steps(report, false)),
+        ("header", ["--check"]) => steps(|report| _ = header::steps(report, true)),
         _ => {
             eprintln!("cargo xtask: not understood: {}\n\n{help}", args.join(" "));
             ExitCode::from(2)

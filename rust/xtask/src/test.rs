@@ -52,6 +52,7 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
     report.step("docs", docs::check);
     nopanic::steps(&mut report, quick);
     if !quick {
+        let has_libclang = header::steps(&mut report, true);
         report.step("powercut", powercut::check);
         // Each keeps one processor busy, or none.
         let mut steps: Vec<(_, fn() -> Outcome)> =
@@ -60,8 +61,10 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
             Some(missing) => report.skip("bench", &missing),
             None => steps.push(("bench", bench::check)),
         }
+        if has_libclang {
+            steps.push(("no libclang", header::without_libclang));
+        }
         report.steps_in_pairs(&steps);
-        header::steps(&mut report, true);
         zephyr::steps(&mut report);
     }
     if extent == Extent::Long {

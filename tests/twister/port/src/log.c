@@ -10,7 +10,7 @@
 /* Numbers of docs/events.md. */
 #define STARTED         1
 #define NOTHING_OFFERED 5
-#define CALL_FAILED     50
+#define CONNECTION_FAILED 51
 #define KEY_LOST        1541
 
 /* What came to the log from the module since the last case began. */
@@ -85,8 +85,8 @@ ZTEST(log, test_an_event_comes_out_under_its_level)
 
 ZTEST(log, test_numbers_and_errors_are_spelled_out)
 {
-	mender_port_log(MENDER_LEVEL_WARNING, CALL_FAILED, KEY_LOST, -5, "sign", 4);
-	assert_logged(LOG_LEVEL_WRN, "sign failed: device key is lost (-5)");
+	mender_port_log(MENDER_LEVEL_WARNING, CONNECTION_FAILED, KEY_LOST, -5, "sign", 4);
+	assert_logged(LOG_LEVEL_WRN, "device key is lost: sign (errno -5)");
 }
 
 ZTEST(log, test_a_text_ends_where_its_length_says)
