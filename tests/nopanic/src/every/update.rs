@@ -118,7 +118,7 @@ fn event() -> Event<'static> {
         1 => Event::Woke,
         2 => Event::NothingOffered,
         3 => Event::Conflict,
-        4 => Event::CheckFailed { retry_after_ms: any() },
+        4 => Event::CheckFailed { accepted: any(), retry_after_ms: any() },
         5 => Event::InventorySent,
         6 => Event::InventoryFailed { retry_after_ms: any() },
         7 => Event::Saved(any()),
