@@ -333,7 +333,7 @@
 /** Depends on what this device does not provide: The artifact depends on something this device does not provide. */
 #define MENDER_E_DEPENDS_UNMET (-1416)
 
-/** Provides do not fit: What the device would provide with the artifact is more than it keeps: 16 pairs, and 243 bytes with 3 for each pair, the artifact's name among them. */
+/** Provides do not fit: What the device would provide with the artifact is more than it keeps: 16 pairs, and 243 bytes with 3 for each pair, the artifact's name among them. An artifact may clear what others have left: `mender-artifact write … --clears-provides '*'`. */
 #define MENDER_E_PROVIDES_FULL (-1417)
 
 /** No update module for the payload type: No update module is registered for the payload type. */

@@ -237,6 +237,14 @@ class Identity(unittest.TestCase):
                     self.assertEqual("CONFIG_MENDER_MCU_IDENTITY_HWINFO=y" in text, told and by_address == "y", text)
 
 
+class Stack(unittest.TestCase):
+    def test_a_stack_that_would_overflow_is_a_warning(self):
+        for thread, size, told in (("n", 2048, "=8192"), ("n", 4096, ""), ("y", 1024, "=3072"), ("y", 2048, "")):
+            text, ok = choose(CHECK_STACK="y", CONFIG_MENDER_MCU_THREAD=thread, CONFIG_MAIN_STACK_SIZE=size)
+            self.assertTrue(ok, text)
+            self.assertEqual(f"CONFIG_MAIN_STACK_SIZE{told}" in text, told != "", text)
+
+
 class Texts(unittest.TestCase):
     """What only the device would find to be wrong, after a whole build."""
 
@@ -272,9 +280,10 @@ class Snippet(unittest.TestCase):
 
     def check(self, *lines, **config):
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "prj.conf"
-            file.write_text("\n".join(lines), encoding="utf-8")
-            text, ok = choose(CHECK_SNIPPET="y", CONF_FILE_AS_LIST=file, **{**self.WITH, **config})
+            (Path(folder) / "prj.conf").write_text("\n".join(lines), encoding="utf-8")
+            # Relative, as on the command line.
+            named = {"CONF_FILE_AS_LIST": "prj.conf", "APPLICATION_CONFIG_DIR": folder}
+            text, ok = choose(CHECK_SNIPPET="y", **named, **{**self.WITH, **config})
         self.assertTrue(ok, text)
         return text
 

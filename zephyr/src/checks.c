@@ -42,7 +42,7 @@ BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS >= 2,
 	     "an update needs two TLS connections: set CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS=2");
 /* The preset's handshakes. Zephyr's own 3 s are too short for them on a Cortex-M4. */
 BUILD_ASSERT(CONFIG_NET_SOCKETS_CONNECT_TIMEOUT >= 5000 || IS_ENABLED(CONFIG_MENDER_MCU_TLS_APPLICATION),
-	     "TLS handshakes would be given up: " SNIPPET "CONFIG_NET_SOCKETS_CONNECT_TIMEOUT=15000");
+	     "TLS handshakes would be given up: set CONFIG_NET_SOCKETS_CONNECT_TIMEOUT=15000");
 #ifdef CONFIG_MBEDTLS_BUILTIN
 BUILD_ASSERT(IS_ENABLED(CONFIG_MBEDTLS_SERVER_NAME_INDICATION),
 	     "servers that share an address need the name: set CONFIG_MBEDTLS_SERVER_NAME_INDICATION=y");

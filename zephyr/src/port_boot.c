@@ -127,9 +127,10 @@ static int read_state(uint8_t slot, struct boot_swap_state *state)
 static bool has_strange_trailer(void)
 {
 	struct boot_swap_state state;
+	const int type = mcuboot_swap_type();
 
 	return read_state(boot_fetch_active_slot(), &state) == 0 && state.magic == BOOT_MAGIC_BAD &&
-	       mcuboot_swap_type() == BOOT_SWAP_TYPE_NONE;
+	       type != BOOT_SWAP_TYPE_REVERT && type != BOOT_SWAP_TYPE_PANIC;
 }
 
 int32_t mender_port_boot_is_confirmed(void)

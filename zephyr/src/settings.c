@@ -41,7 +41,7 @@ static bool parse_interval(const char *text, uint32_t *ms)
 	const unsigned long seconds = strtoul(text, &end, 10);
 
 	*ms = seconds * MSEC_PER_SEC;
-	return *end == '\0' && seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S;
+	return *end == '\0' && strlen(text) <= INTERVAL_LEN_MAX && seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S;
 }
 
 static bool is_interval(const char *name)

@@ -319,7 +319,7 @@ errors! {
     DeviceType = 1415, "not for this device type";
     /// The artifact depends on something this device does not provide.
     DependsUnmet = 1416, "depends on what this device does not provide";
-    /// What the device would provide with the artifact is more than it keeps: 16 pairs, and 243 bytes with 3 for each pair, the artifact's name among them.
+    /// What the device would provide with the artifact is more than it keeps: 16 pairs, and 243 bytes with 3 for each pair, the artifact's name among them. An artifact may clear what others have left: `mender-artifact write … --clears-provides '*'`.
     ProvidesFull = 1417, "provides do not fit";
     /// No update module is registered for the payload type.
     PayloadUnknown = 1418, "no update module for the payload type";

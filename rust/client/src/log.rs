@@ -161,7 +161,7 @@ mod tests {
     fn a_full_log_keeps_the_newest_entries_whole() {
         let mut log = DeploymentLog::new();
         for n in 0..100u8 {
-            log.push(n.into(), Event::CallFailed, 1504, -5, &"x".repeat(n.into()));
+            log.push(n.into(), Event::ConnectionFailed, 1503, -5, &"x".repeat(n.into()));
         }
         let t = texts(&log);
         assert!(t.len() >= 6 && t.iter().all(|t| t.len() == TEXT_MAX), "{t:?}");
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_log_survives_flash_and_a_torn_one_keeps_its_whole_entries() {
         let mut log = DeploymentLog::new();
-        log.push(1, Event::CallFailed, 1504, -5, "first");
+        log.push(1, Event::ConnectionFailed, 1503, -5, "first");
         log.push(u64::MAX >> 16, Event::DeploymentFailed, 1406, 0, "zweites ü");
         let bytes = log.unsaved().unwrap().to_vec();
         assert!(log.unsaved().is_none());

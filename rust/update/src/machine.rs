@@ -450,6 +450,8 @@ impl Machine {
                 Stage::AskInstall | Stage::AskReboot | Stage::AskCommit if self.deferred => {
                     self.wait(self.timing.defer_ms)
                 }
+                // The report may have taken until then.
+                _ if self.is_trial_over(self.now_ms) => self.failed(Error::CommitDeadline),
                 _ => self.go_on(),
             },
         }

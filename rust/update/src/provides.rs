@@ -146,7 +146,8 @@ impl Provides {
             offset = offset.saturating_add(len);
             bit = bit.wrapping_shl(1);
         }
-        count <= limits::PAIRS_MAX && size <= limits::PROVIDES_STORED
+        // What an older firmware has let grow may stay, or shrink.
+        count <= limits::PAIRS_MAX && size <= limits::PROVIDES_STORED.max(self.stored_len)
     }
 
     /// The artifact in hand is installed: stored pairs that are cleared or replaced go, the incoming ones become stored.

@@ -131,6 +131,22 @@ fn an_abort_during_a_pause_undoes_a_module_that_needs_no_restart() {
 }
 
 #[test]
+fn a_report_before_the_commit_does_not_go_past_the_deadline() {
+    // Approved some seconds before the deadline, and the server is silent.
+    let (server, mut device) = ready(Stage::Commit, &[Verdict::Defer; 179]);
+    device.config.idle_timeout_ms = 60_000;
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("reported pause_before_committing");
+    device.ports().transport.unreachable_ms = Some(60_000);
+    device.ports().transport.hang_up();
+    device.run_until("the old image", |d| d.boots >= 3);
+    assert_eq!(device.version(), "1.0.0");
+    device.run_to_the_end(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["failure"]);
+}
+
+#[test]
 fn a_pause_before_the_commit_ends_well_without_the_server() {
     let (server, mut device) = ready(Stage::Commit, &[Verdict::Defer; 3]);
     let deployment = deploy_image(&server, "release-2", good("2.0.0"));

@@ -95,8 +95,17 @@ ZTEST(boot, test_bytes_of_an_earlier_partition_map_in_place_of_the_trailer_do_no
 	flash_put(SLOT0, MAGIC_AT, strange, sizeof(strange));
 	zassert_false(boot_is_img_confirmed(), "MCUboot's library has become more lenient");
 	zassert_equal(mender_port_boot_is_confirmed(), 1);
-	/* What is armed is somebody's trial. */
+	/* What was armed can be disarmed. */
 	zassert_ok(mender_port_boot_request_swap());
+	zassert_equal(mender_port_boot_is_confirmed(), 1);
+	while (mender_port_slot_invalidate() == MENDER_AGAIN) {
+	}
+	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
+	/* A trial stays one, also where another image is to follow it. */
+	flash_set_all(SLOT0, 0xff);
+	flash_set_all(SLOT1, 0xff);
+	flash_begin_trial();
+	zassert_ok(boot_request_upgrade(BOOT_UPGRADE_TEST));
 	zassert_equal(mender_port_boot_is_confirmed(), 0);
 }
 

@@ -74,6 +74,7 @@ ZTEST(settings, test_a_value_that_is_no_good_is_not_kept)
 		{"poll_interval", "60 s"},             {"poll_interval", "-60"},     {"inventory_interval", "2592001"},
 		{"inventory_interval", "99999999999"}, {"identity", "serial"},       {"identity", "serial="},
 		{"identity", "=1"},                    {"identity", "serial=\xff"},
+		{"poll_interval", "00001800"},
 		/* A name of 33 bytes. */
 		{"identity", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1"},
 	};
