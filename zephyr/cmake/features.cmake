@@ -39,8 +39,8 @@ function(mender_mcu_check_snippet)
         set(theirs ${CMAKE_MATCH_1})
       endif()
       # A size that it asks for, or an algorithm that it uses.
-      if((ours GREATER 0 AND NOT theirs STREQUAL "" AND NOT theirs EQUAL ours AND "${${name}}" EQUAL ours)
-         OR (theirs STREQUAL y AND ours STREQUAL n AND NOT ${name}))
+      if((ours GREATER 0 AND NOT "${theirs}" STREQUAL "" AND NOT theirs EQUAL ours AND "${${name}}" EQUAL ours)
+         OR ("${theirs}" STREQUAL "y" AND "${ours}" STREQUAL "n" AND NOT ${name}))
         get_filename_component(named ${file} NAME)
         message(WARNING "mender-mcu: the snippet mender-mcu has set ${name}=${ours}, where ${named} says ${theirs}: build without "
           "the snippet, with its other lines in ${named} (docs/building.md)")
