@@ -167,11 +167,7 @@ impl<H: Hasher> Download<H> {
             Stage::Done => Ok(0),
         };
         match stepped {
-            Err(error) if is_transport(error) => {
-                let wished_s =
-                    self.exchange.reply.head().retry_after_s.filter(|_| error == Error::ServerStatus);
-                self.broke(cx, error, wished_s.unwrap_or(0).saturating_mul(1000), now)
-            }
+            Err(error) if is_transport(error) => self.broke(cx, error, now),
             Err(error) => {
                 cx.close(Channel::Storage);
                 cx.blame(Event::ArtifactRefused, error, 0, "");
@@ -475,15 +471,9 @@ impl<H: Hasher> Download<H> {
         Ok(0)
     }
 
-    /// The connection broke, or the store is out of order: wait, `wished_ms` at least, then go on from where it broke.
+    /// The connection broke, or the store is out of order: wait, as long as the store says at least, then go on from where it broke.
     #[inline(never)]
-    fn broke<P: Platform>(
-        &mut self,
-        cx: &mut Context<'_, P>,
-        error: Error,
-        wished_ms: u32,
-        now: u32,
-    ) -> Step {
+    fn broke<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now: u32) -> Step {
         cx.close(Channel::Storage);
         if self.stage == Stage::Receive && self.exchange.reply.head().location_len.is_some() {
             // Half a redirect lies over the URL.
@@ -504,7 +494,13 @@ impl<H: Hasher> Download<H> {
         let timing = &cx.config.timing;
         let random = cx.ports.random();
         let ms = self.backoff.next_ms(timing.retry_ms, timing.retry_cap_ms, random);
-        let ms = ms.max(wished_ms.min(timing.poll_ms));
+        let wished_s = self.exchange.reply.head().retry_after_s.filter(|_| error == Error::ServerStatus);
+        self.wait(cx, ms, wished_s.unwrap_or(0).saturating_mul(1000), now)
+    }
+
+    /// `wished_ms` is what a server asked for.
+    fn wait<P>(&mut self, cx: &Context<'_, P>, ms: u32, wished_ms: u32, now: u32) -> Step {
+        let ms = ms.max(wished_ms.min(cx.config.timing.poll_ms));
         self.stage = Stage::Wait { since: now, ms };
         Ok(ms)
     }
@@ -522,7 +518,8 @@ impl<H: Hasher> Download<H> {
             if call.error.is_some() {
                 // Half a URL may lie over the other one, which was of no use anyway.
                 cx.uri_len = 0;
-                return self.broke(cx, Error::HttpClosed, call.retry_after_ms.unwrap_or(0), now);
+                let ms = self.broke(cx, Error::HttpClosed, now)?;
+                return self.wait(cx, ms, call.retry_after_ms.unwrap_or(0), now);
             }
             let offer = call.offer(cx).and_then(Result::ok);
             self.stage = Stage::Start;
