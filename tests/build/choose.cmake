@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK_…=] [-DEMBED=] [-DSYSBUILD=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
+# cmake -DREPOSITORY= [-DTARGET=] [-DFIND_…=] [-DCHECK=] [-DEMBED=] [-DSYSBUILD=] [-DCONFIG_…=] -P: what the module's CMake files choose, without Zephyr.
 cmake_minimum_required(VERSION 3.20.0)
 include(${REPOSITORY}/zephyr/cmake/rust.cmake)
 
@@ -16,24 +16,9 @@ foreach(command add_custom_command add_custom_target add_dependencies zephyr_lib
   cmake_language(EVAL CODE "function(${command})\n message(NOTICE \"${command}: \${ARGN}\")\n endfunction()")
 endforeach()
 
-if(CHECK_BOARD)
+if(CHECK)
   include(${REPOSITORY}/zephyr/cmake/features.cmake)
-  mender_mcu_check_board()
-  return()
-endif()
-if(CHECK_SNIPPET)
-  include(${REPOSITORY}/zephyr/cmake/features.cmake)
-  mender_mcu_check_snippet()
-  return()
-endif()
-if(CHECK_STACK)
-  include(${REPOSITORY}/zephyr/cmake/features.cmake)
-  mender_mcu_check_stack()
-  return()
-endif()
-if(CHECK_TEXTS)
-  include(${REPOSITORY}/zephyr/cmake/features.cmake)
-  mender_mcu_check_texts()
+  cmake_language(CALL mender_mcu_check_${CHECK})
   return()
 endif()
 if(EMBED)

@@ -200,7 +200,7 @@ class Board(unittest.TestCase):
 
     def check(self, **changes):
         definitions = {name: value for name, value in {**self.GOOD, **changes}.items() if value is not None}
-        return choose(CHECK_BOARD="y", BOARD="some_board", **definitions)
+        return choose(CHECK="board", BOARD="some_board", **definitions)
 
     def test_a_board_with_slots_and_storage_is_told_nothing(self):
         self.assertEqual(self.check(), ("", True))
@@ -232,7 +232,7 @@ class Identity(unittest.TestCase):
             for text, told in (("zephyr,random-mac-address;", True), ("local-mac-address = [ 00 ];", False)):
                 tree.write_text(f"w5500 {{\n\t{text}\n}};\n", encoding="utf-8")
                 for by_address in ("y", "n"):
-                    text, ok = choose(CHECK_BOARD="y", BOARD="b", ZEPHYR_DTS=tree, CONFIG_MENDER_MCU_IDENTITY_MAC=by_address, **Board.GOOD)
+                    text, ok = choose(CHECK="board", BOARD="b", ZEPHYR_DTS=tree, CONFIG_MENDER_MCU_IDENTITY_MAC=by_address, **Board.GOOD)
                     self.assertTrue(ok, text)
                     self.assertEqual("CONFIG_MENDER_MCU_IDENTITY_HWINFO=y" in text, told and by_address == "y", text)
 
@@ -240,7 +240,7 @@ class Identity(unittest.TestCase):
 class Stack(unittest.TestCase):
     def test_a_stack_that_would_overflow_is_a_warning(self):
         for thread, size, told in (("n", 2048, "=8192"), ("n", 4096, ""), ("y", 1024, "=3072"), ("y", 2048, "")):
-            text, ok = choose(CHECK_STACK="y", CONFIG_MENDER_MCU_THREAD=thread, CONFIG_MAIN_STACK_SIZE=size)
+            text, ok = choose(CHECK="stack", CONFIG_MENDER_MCU_THREAD=thread, CONFIG_MAIN_STACK_SIZE=size)
             self.assertTrue(ok, text)
             self.assertEqual(f"CONFIG_MAIN_STACK_SIZE{told}" in text, told != "", text)
 
@@ -250,7 +250,7 @@ class Texts(unittest.TestCase):
 
     def check(self, **changes):
         good = {"CONFIG_MENDER_MCU_SERVER_URL": "https://mender.example.com:444", "CONFIG_MENDER_MCU_ARTIFACT_NAME": "app-1"}
-        return choose(CHECK_TEXTS="y", **{**good, **{f"CONFIG_MENDER_MCU_{name}": value for name, value in changes.items()}})
+        return choose(CHECK="texts", **{**good, **{f"CONFIG_MENDER_MCU_{name}": value for name, value in changes.items()}})
 
     def test_good_ones_are_told_nothing(self):
         for url in ("https://mender.example.com", "https://mender.example.com/", "https://[::1]:8443"):
@@ -283,7 +283,7 @@ class Snippet(unittest.TestCase):
             (Path(folder) / "prj.conf").write_text("\n".join(lines), encoding="utf-8")
             # Relative, as on the command line.
             named = {"CONF_FILE_AS_LIST": "prj.conf", "APPLICATION_CONFIG_DIR": folder}
-            text, ok = choose(CHECK_SNIPPET="y", **named, **{**self.WITH, **config})
+            text, ok = choose(CHECK="snippet", **named, **{**self.WITH, **config})
         self.assertTrue(ok, text)
         return text
 

@@ -115,8 +115,6 @@ impl<H: Hasher> Download<H> {
     pub(crate) fn begin(&mut self, unsigned: Unsigned, now: u32) {
         self.unsigned = unsigned;
         self.forget();
-        self.tries = 0;
-        self.backoff.reset();
         (self.redirects, self.tls) = (0, false);
         (self.refreshed, self.restarted) = (false, false);
         self.probed = now;
@@ -129,7 +127,8 @@ impl<H: Hasher> Download<H> {
         self.reader.reset(self.unsigned);
         self.intake = const { Intake::new() };
         (self.received, self.total, self.complete) = (0, 0, false);
-        (self.tried_at, self.noticed) = (0, 0);
+        (self.tries, self.tried_at, self.noticed) = (0, 0, 0);
+        self.backoff.reset();
         self.etag.clear();
     }
 

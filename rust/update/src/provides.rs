@@ -280,4 +280,18 @@ mod tests {
         assert!(!q.load(&s[1..], &i, c));
         assert!(!q.load(&[0; 513], &[], 0));
     }
+
+    #[test]
+    fn what_an_older_firmware_has_let_grow_may_stay_and_not_grow() {
+        let long = "v".repeat(200);
+        let mut p = with(&[("artifact_name", "release-1"), ("a", &long), ("b", "12345678901234567890")]);
+        assert!(
+            p.stored_bytes().len() < limits::PROVIDES_STORED + 20
+                && p.stored_bytes().len() > limits::PROVIDES_STORED
+        );
+        p.begin("release-2").unwrap();
+        assert!(p.commit_fits());
+        p.push("c", "1").unwrap();
+        assert!(!p.commit_fits());
+    }
 }

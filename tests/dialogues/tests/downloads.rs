@@ -80,14 +80,20 @@ fn c37a_a_link_that_is_refused_again_fails_the_deployment() {
     assert_eq!(asked, ["all 403", "all 403"]);
 }
 
-#[test]
-fn c37b_a_link_that_expires_in_mid_download_is_renewed_and_the_download_goes_on() {
+/// A device whose link has expired after the first 20 000 bytes; the deployment.
+fn with_link_that_expires_in_mid_download() -> (Server, Device, String) {
     let (server, mut device) = ready();
     server.fault(Fault::download().times(1).cut_body(20_000));
     let deployment = deploy_image(&server, "release-2", good("2.0.0"));
     device.client().check_now();
     device.run_until_logged("download broke");
     server.expire_links();
+    (server, device, deployment)
+}
+
+#[test]
+fn c37b_a_link_that_expires_in_mid_download_is_renewed_and_the_download_goes_on() {
+    let (server, mut device, deployment) = with_link_that_expires_in_mid_download();
     device.run_to_the_end(&server, &deployment);
     assert_eq!(downloads(&server), ["all 200", "bytes=20000- 403", "bytes=20000- 206"]);
     assert_eq!(final_statuses(&server, &deployment), ["success"]);
@@ -95,12 +101,7 @@ fn c37b_a_link_that_expires_in_mid_download_is_renewed_and_the_download_goes_on(
 
 #[test]
 fn c37g_each_link_that_has_brought_the_artifact_further_may_be_renewed() {
-    let (server, mut device) = ready();
-    server.fault(Fault::download().times(1).cut_body(20_000));
-    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
-    device.client().check_now();
-    device.run_until_logged("download broke");
-    server.expire_links();
+    let (server, mut device, deployment) = with_link_that_expires_in_mid_download();
     server.fault(Fault::download().skip(1).times(1).cut_body(17_000));
     device.run_until("the second break", |d| d.logged("download broke") == 2);
     server.expire_links();
@@ -145,6 +146,28 @@ fn reply_from(whole: &[u8], head: &str, most: usize) -> Vec<u8> {
         total - 1
     );
     [head.as_bytes(), &whole[from..from + most.min(left)]].concat()
+}
+
+#[test]
+fn an_artifact_that_changed_has_tries_of_its_own() {
+    // The link breaks every 2 500 bytes, which is no reason to give up; the artifact changes once, at 30 000.
+    let (server, mut device) = ready();
+    let whole = artifact("release-2", good("2.0.0")).build();
+    let mut tag = 1;
+    let store = Store::start(move |head| {
+        let from = head.lines().find_map(|line| line.strip_prefix("Range: bytes="));
+        if from.is_some_and(|from| from.trim_end_matches('-').parse::<usize>().unwrap() > 30_000) {
+            tag = 2;
+        }
+        let reply = reply_from(&whole, head, 2_500);
+        let tagged = format!("\r\nETag: \"{tag}\"\r\n");
+        let line = reply.windows(2).position(|two| two == b"\r\n").unwrap();
+        [&reply[..line], tagged.as_bytes(), &reply[line + 2..]].concat()
+    });
+    let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+    server.fault(Fault::download().redirect(307, &format!("{}/x", store.url())));
+    device.update(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"], "{}", device.story());
 }
 
 #[test]
