@@ -291,7 +291,7 @@ errors! {
     Aborted = 1401, "deployment aborted on the server";
     /// Power was lost, or the device restarted, while the update was being downloaded or installed.
     Interrupted = 1402, "interrupted by a restart";
-    /// The new image ran and was not confirmed, so MCUboot went back to the old one. Look for a crash or a watchdog reset in the new image.
+    /// The new image ran and was not confirmed, so MCUboot went back to the old one. Look for a crash or a watchdog reset in the new image. Or it never ran: MCUboot is built for another swap mode than the application, and does not tell (docs/building.md).
     Reverted = 1403, "reverted by the boot loader";
     /// MCUboot did not accept the new image: wrong signing key, size, or a downgrade.
     Refused = 1404, "refused by the boot loader";
@@ -343,7 +343,7 @@ errors! {
     RevertedBefore = 1427, "image was reverted before and is not tried again";
 
     // ---- 15xx: ports (the errno is in the log)
-    /// No connection. The errno says where it ended, on Zephyr: EHOSTUNREACH the name has no address, or none that answers; ECONNREFUSED nobody listens there; ETIMEDOUT no answer in time (`CONFIG_NET_SOCKETS_CONNECT_TIMEOUT`); ECONNABORTED the TLS handshake failed: the server's authority is not among the CA files, its name is not in the certificate, it asks for a client certificate, or they have no algorithm in common; EPROTONOSUPPORT there is no TLS in the firmware; ENOMEM Mbed TLS's heap is too small. Certificates' dates count only with `CONFIG_MENDER_MCU_TRUSTED_CLOCK`.
+    /// No connection. The errno says where it ended, on Zephyr: EHOSTUNREACH the name has no address; ECONNREFUSED nobody listens there; ETIMEDOUT no answer in time (`CONFIG_NET_SOCKETS_CONNECT_TIMEOUT`); ECONNABORTED the TLS handshake failed: the server's authority is not among the CA files, its name is not in the certificate, it asks for a client certificate, or they have no algorithm in common; EPROTONOSUPPORT there is no TLS in the firmware; ENOMEM Mbed TLS's heap is too small. Certificates' dates count only with `CONFIG_MENDER_MCU_TRUSTED_CLOCK`.
     Connect = 1501, "connecting failed";
     /// The connection broke while sending.
     Send = 1502, "sending failed";
@@ -354,8 +354,8 @@ errors! {
     IdleTimeout = 1505, "peer is silent";
     /// A request took longer than its total time-out.
     TotalTimeout = 1506, "request took too long";
-    /// The slot could not be opened: the image does not fit, or flash failed.
-    SlotBegin = 1510, "slot refused the image size";
+    /// The slot could not be opened. The errno says why, on Zephyr: ENOSPC the image does not fit; ENOTSUP MCUboot is built for another swap mode; EBUSY MCUmgr writes the slot, or the running image is not confirmed; others are of flash.
+    SlotBegin = 1510, "slot could not be opened";
     /// Writing the slot failed.
     SlotWrite = 1511, "writing the slot failed";
     /// Reading the slot back failed.

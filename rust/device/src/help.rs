@@ -12,7 +12,8 @@ mender-device [SETTING...]
     Switches the device on. Its flash is a file in the state directory; killing the
     process cuts its power, starting it again switches it on again.
 mender-device inspect FILE.mender [--key FILE]... [--device-type TYPE]
-    What the device would read in an artifact, or why it would refuse it.
+    What a device would read in an artifact, or why any device of that type would refuse
+    it. What it must provide first is shown, not judged.
 
 Each setting is a flag or an environment variable; the flag wins. Those marked + can be
 given several times, in the environment with commas between. Seconds may have fractions.

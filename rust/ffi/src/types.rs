@@ -106,7 +106,8 @@ pub struct MenderNotice {
 pub struct MenderCallbacks {
     /// First argument of every callback.
     pub user: *mut c_void,
-    /// Gives the device's identity, 1 to 8 pairs, to `mender_pairs_add`. The same at each call, for the whole life of the device.
+    /// Gives the device's identity to `mender_pairs_add`: at least one pair, and as many as come to 256 bytes, with 3 for each pair
+    /// beside its key and value. The same at each call, for the whole life of the device.
     /// NULL: the platform's, for instance the MAC address. Returns 0, or a negative number: the device cannot authenticate now.
     pub identity: Option<unsafe extern "C" fn(user: *mut c_void, pairs: *mut MenderPairs) -> i32>,
     /// May the update go on? `stage` is one of `MENDER_STAGE_…`. Returns 0: go on; `MENDER_AGAIN`: ask again in some seconds;
@@ -146,7 +147,7 @@ pub struct MenderBuffers {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct MenderConfig {
-    /// `https://host[:port]` of the Mender server. NULL: `https://hosted.mender.io`.
+    /// `https://host[:port]` of the Mender server. NULL: the platform's, on Zephyr that of Kconfig; where it has none, `https://hosted.mender.io`.
     pub server_url: *const c_char,
     /// Tenant token, where the server has tenants.
     pub tenant_token: *const c_char,
@@ -184,7 +185,8 @@ pub struct MenderConfig {
     pub request_timeout_ms: u32,
     /// Tries of a download that gets no further in between. 0: 10. At most 255.
     pub download_tries: u32,
-    /// Time for new firmware to reach the server, from its first try on, in ms; then the device falls back. 0: 15 minutes.
+    /// Time for new firmware to reach the server, from its first try on, in ms; then the
+    /// device falls back with the first try that fails. 0: 15 minutes.
     pub probe_timeout_ms: u32,
     /// Tries in that time; after the last one the device falls back, too. 0: 10. At most 255.
     pub probe_tries: u32,
