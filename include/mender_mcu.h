@@ -291,7 +291,7 @@
 /** Interrupted by a restart: Power was lost, or the device restarted, while the update was being downloaded or installed. */
 #define MENDER_E_INTERRUPTED (-1402)
 
-/** Reverted by the boot loader: The new image ran and was not confirmed, so MCUboot went back to the old one. Look for a crash or a watchdog reset in the new image. */
+/** Reverted by the boot loader: The new image ran and was not confirmed, so MCUboot went back to the old one. Look for a crash or a watchdog reset in the new image. Or it never ran: MCUboot is built for another swap mode than the application, and does not tell (docs/building.md). */
 #define MENDER_E_REVERTED (-1403)
 
 /** Refused by the boot loader: MCUboot did not accept the new image: wrong signing key, size, or a downgrade. */
@@ -366,7 +366,7 @@
 /** Image was reverted before and is not tried again: This very image was tried before and did not prove itself. Deploy a better one, or have it tried again: `mender_client_retry`. */
 #define MENDER_E_REVERTED_BEFORE (-1427)
 
-/** Connecting failed: No connection. The errno says where it ended, on Zephyr: EHOSTUNREACH the name has no address, or none that answers; ECONNREFUSED nobody listens there; ETIMEDOUT no answer in time (`CONFIG_NET_SOCKETS_CONNECT_TIMEOUT`); ECONNABORTED the TLS handshake failed: the server's authority is not among the CA files, its name is not in the certificate, it asks for a client certificate, or they have no algorithm in common; EPROTONOSUPPORT there is no TLS in the firmware; ENOMEM Mbed TLS's heap is too small. Certificates' dates count only with `CONFIG_MENDER_MCU_TRUSTED_CLOCK`. */
+/** Connecting failed: No connection. The errno says where it ended, on Zephyr: EHOSTUNREACH the name has no address; ECONNREFUSED nobody listens there; ETIMEDOUT no answer in time (`CONFIG_NET_SOCKETS_CONNECT_TIMEOUT`); ECONNABORTED the TLS handshake failed: the server's authority is not among the CA files, its name is not in the certificate, it asks for a client certificate, or they have no algorithm in common; EPROTONOSUPPORT there is no TLS in the firmware; ENOMEM Mbed TLS's heap is too small. Certificates' dates count only with `CONFIG_MENDER_MCU_TRUSTED_CLOCK`. */
 #define MENDER_E_CONNECT (-1501)
 
 /** Sending failed: The connection broke while sending. */
@@ -381,7 +381,7 @@
 /** Request took too long: A request took longer than its total time-out. */
 #define MENDER_E_TOTAL_TIMEOUT (-1506)
 
-/** Slot refused the image size: The slot could not be opened: the image does not fit, or flash failed. */
+/** Slot could not be opened: The slot could not be opened. The errno says why, on Zephyr: ENOSPC the image does not fit; ENOTSUP MCUboot is built for another swap mode; EBUSY MCUmgr writes the slot, or the running image is not confirmed; others are of flash. */
 #define MENDER_E_SLOT_BEGIN (-1510)
 
 /** Writing the slot failed: Writing the slot failed. */
@@ -411,7 +411,7 @@
 /** Device key cannot be read: The device key could not be read. It is not made again: a key may well be there. */
 #define MENDER_E_KEY_READ (-1540)
 
-/** Device key is lost: A device key was made once and is gone. Making another would change the device's identity, so a person decides. */
+/** Device key is lost: A device key was made once and is gone. Another is another device to the server, so a person or the application decides: `mender_client_authenticate_now()` or `mender auth` makes it, and the server asks for the device to be accepted. */
 #define MENDER_E_KEY_LOST (-1541)
 
 /** Making the key failed: The device key could not be made. */
@@ -551,7 +551,8 @@ struct mender_callbacks {
 	/** First argument of every callback. */
 	void *user;
 	/**
-	 * Gives the device's identity, 1 to 8 pairs, to `mender_pairs_add`. The same at each call, for the whole life of the device.
+	 * Gives the device's identity to `mender_pairs_add`: at least one pair, and as many as come to 256 bytes, with 3 for each pair
+	 * beside its key and value. The same at each call, for the whole life of the device.
 	 * NULL: the platform's, for instance the MAC address. Returns 0, or a negative number: the device cannot authenticate now.
 	 */
 	int32_t (*identity)(void *user, struct mender_pairs *pairs);
@@ -594,7 +595,7 @@ struct mender_buffers {
  * Texts end with NUL, are UTF-8, and stay unchanged until `mender_client_exit`. Fill it with zeros before use: it may grow.
  */
 struct mender_config {
-	/** `https://host[:port]` of the Mender server. NULL: `https://hosted.mender.io`. */
+	/** `https://host[:port]` of the Mender server. NULL: the platform's, on Zephyr that of Kconfig; where it has none, `https://hosted.mender.io`. */
 	const char *server_url;
 	/** Tenant token, where the server has tenants. */
 	const char *tenant_token;
@@ -632,7 +633,10 @@ struct mender_config {
 	uint32_t request_timeout_ms;
 	/** Tries of a download that gets no further in between. 0: 10. At most 255. */
 	uint32_t download_tries;
-	/** Time for new firmware to reach the server, from its first try on, in ms; then the device falls back. 0: 15 minutes. */
+	/**
+	 * Time for new firmware to reach the server, from its first try on, in ms; then the
+	 * device falls back with the first try that fails. 0: 15 minutes.
+	 */
 	uint32_t probe_timeout_ms;
 	/** Tries in that time; after the last one the device falls back, too. 0: 10. At most 255. */
 	uint32_t probe_tries;
@@ -774,7 +778,8 @@ int32_t mender_client_activate(void);
 /**
  * Does one bounded piece of work: receives or sends at most one IO buffer, erases at most two flash pages. Connecting may block: on Zephyr
  * for `CONFIG_NET_SOCKETS_DNS_TIMEOUT` with each of IPv4 and IPv6, then for `CONFIG_NET_SOCKETS_CONNECT_TIMEOUT` with TCP and once more
- * with TLS, for each address of the host until one answers. Without a network nothing blocks. Only one thread polls; it needs no lock
+ * with TLS, for each address of the host until one answers. Without a network nothing blocks, on Zephyr with
+ * `CONFIG_MENDER_MCU_WAIT_FOR_NETWORK`. Only one thread polls; it needs no lock
  * against the threads that call other functions.
  *
  * @return in how many ms it wants to run again, 1 to `MENDER_POLL_MAX_MS`, always. Without an active client that is
@@ -812,7 +817,8 @@ int32_t mender_client_check_now(void);
 int32_t mender_client_inventory_now(void);
 
 /**
- * Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`.
+ * Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`. Where the last error is
+ * `MENDER_E_KEY_LOST`, a new device key is made, with which the server has to accept the device anew.
  *
  * @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
  */

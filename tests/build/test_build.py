@@ -408,7 +408,7 @@ class ClangArguments(unittest.TestCase):
         command = ("cc -DKERNEL -D__ZEPHYR__=1 -Ione -isystem /two -Os -imacros auto.h -ffreestanding --param=min-pagesize=0 "
                    "-mcpu=cortex-m4 -mthumb -mabi=aapcs -mfp16-format=ieee -mpreferred-stack-boundary=2 -std=c17").split()
         self.assertEqual(clang_args.flags(command, "thumbv7em-none-eabi"),
-                         ("--target=thumbv7em-none-eabi -DKERNEL -D__ZEPHYR__=1 -imacros auto.h -ffreestanding -mcpu=cortex-m4 "
+                         ("--target=thumbv7em-none-eabi -DKERNEL -D__ZEPHYR__=1 -imacros auto.h -ffreestanding "
                           "-mthumb -std=c17").split())
         self.assertEqual(clang_args.flags([], "riscv32imac-unknown-none-elf"), ["--target=riscv32-unknown-none-elf"])
 

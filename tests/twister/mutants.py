@@ -94,6 +94,8 @@ MUTANTS = [
     ("slot", "port_slot.c", "rc = mender_slot_clear_page(area, 0);", "rc = 0;"),
     ("store", "port_store.c", "nvs_write(store, FIRST_ID + record, data, len)", "nvs_write(store, FIRST_ID, data, len)"),
     ("store", "port_store.c", "len > (ssize_t)size ? -EMSGSIZE : len", "len"),
+    ("store", "port_store.c", "\tsettings_lock_take();\n\twritten", "\twritten"),
+    ("store", "port_store.c", "\tsettings_lock_take();\n\tlen", "\tlen"),
     ("store", "port_store.c", "written < 0 ? written : 0", "0"),
     ("store", "port_store.c", "written < 0 ? written : 0", "written > 0 ? 0 : -EIO"),
     ("thread", "thread.c", "mender_client_wait(mender_client_poll());", "mender_client_wait(1000);"),

@@ -16,8 +16,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Flags that change what a header declares. Others are the code generator's, and clang may not know them.
-SINGLE = re.compile(r"-D.+|-U.+|-std=.*|-m(32|64|thumb|cpu=.*|float-abi=.*|fpu=.*)|-f(no-)?short-enums|-f(un)?signed-char|"
+# Flags that change what a header declares. Others are the code generator's, and clang may not know them: -mfpu=auto, or a CPU that is
+# younger than itself. The target says all that counts of the CPU.
+SINGLE = re.compile(r"-D.+|-U.+|-std=.*|-m(32|64|thumb|float-abi=.*)|-f(no-)?short-enums|-f(un)?signed-char|"
                     r"-ffreestanding|--sysroot=.*")
 WITH_VALUE = {"-D", "-U", "-include", "-imacros", "--sysroot"}
 

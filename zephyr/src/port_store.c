@@ -2,11 +2,18 @@
 /*
  * Records lie beside the settings, in the same NVS or ZMS, under ids that settings does not use. Through settings itself a record
  * that could not be read would look as if it were absent, and settings on NVS would then delete it.
+ *
+ * The store is walked without a lock of its own. That of settings is taken, or a thread that is in the midst of its settings while a
+ * record is written would take some for absent, and delete them; the device key is one of them.
  */
 #include <mender_port.h>
 #include <zephyr/drivers/flash.h>
 #include <zephyr/kernel.h>
 #include <zephyr/settings/settings.h>
+
+/* Global in Zephyr's subsys/settings/src/settings.c, but declared nowhere. The lock is recursive. */
+void settings_lock_take(void);
+void settings_lock_release(void);
 
 /* Settings uses 0x8000 and up on NVS, 0x80000000 and up on ZMS. */
 #define FIRST_ID 0x4d00
@@ -63,7 +70,9 @@ int32_t mender_port_store_read(int32_t record, uint8_t *buf, uint32_t size)
 		/* -ENOENT would say that there is no record. */
 		return rc == -ENOENT ? -ENODEV : rc;
 	}
+	settings_lock_take();
 	len = read_item(store, record, buf, size);
+	settings_lock_release();
 	return len > (ssize_t)size ? -EMSGSIZE : len;
 }
 
@@ -76,7 +85,9 @@ int32_t mender_port_store_write(int32_t record, const uint8_t *data, uint32_t le
 	if (rc != 0) {
 		return rc;
 	}
+	settings_lock_take();
 	written = write_item(store, record, data, len);
+	settings_lock_release();
 	/* 0: it holds these bytes already. */
 	return written < 0 ? written : 0;
 }

@@ -27,8 +27,12 @@ BUILD_ASSERT(API_COUNT > 0 || CONFIG_MENDER_MCU_TLS_CA_TAG >= 0,
 	     "no server can be trusted: set CONFIG_MENDER_MCU_CA_FILES to the certificate that your server's chain ends in");
 BUILD_ASSERT(TAGS_MAX <= CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS,
 	     "more certificates than a socket takes: raise CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS to the number of CA files plus 2");
-BUILD_ASSERT(API_COUNT + STORAGE_COUNT + 2 * CLIENT_COUNT <= CONFIG_TLS_MAX_CREDENTIALS_NUMBER,
-	     "more certificates than Zephyr keeps: raise CONFIG_TLS_MAX_CREDENTIALS_NUMBER to the number of CA files plus 2");
+/* Those of the application count as well. */
+#define CREDENTIALS                                                                                                    \
+	(API_COUNT + STORAGE_COUNT + 2 * CLIENT_COUNT + (CONFIG_MENDER_MCU_TLS_CA_TAG >= 0 ? 1 : 0) +                  \
+	 (CONFIG_MENDER_MCU_TLS_CLIENT_TAG >= 0 ? 2 : 0))
+BUILD_ASSERT(CREDENTIALS <= CONFIG_TLS_MAX_CREDENTIALS_NUMBER,
+	     "more certificates than Zephyr keeps: raise CONFIG_TLS_MAX_CREDENTIALS_NUMBER to the number of CA files plus 3");
 BUILD_ASSERT(CLIENT_COUNT == 0 || CONFIG_MENDER_MCU_TLS_CLIENT_TAG < 0,
 	     "two client certificates: set either CONFIG_MENDER_MCU_TLS_CLIENT_CERT_FILE or CONFIG_MENDER_MCU_TLS_CLIENT_TAG");
 

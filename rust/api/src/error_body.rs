@@ -84,6 +84,12 @@ impl ErrorBody {
         self.refusal
     }
 
+    /// Whether it is Mender's at all.
+    #[must_use]
+    pub const fn is_menders(&self) -> bool {
+        matches!(self.state, State::Found(_))
+    }
+
     /// The server's own words, if it had any, for the log.
     #[must_use]
     pub fn text<'s>(&self, scratch: &'s [u8]) -> Option<&'s str> {

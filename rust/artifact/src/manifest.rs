@@ -143,6 +143,11 @@ impl Manifest {
         Ok(place)
     }
 
+    /// The hash listed at that place.
+    pub(crate) fn sum(&self, place: usize) -> &Sha256 {
+        self.listed().get(place).map_or(&[0; 32], |file| &file.hash)
+    }
+
     /// The hash listed at that place is this one.
     pub(crate) fn is_file(&self, place: usize, hash: &Sha256) -> bool {
         self.listed().get(place).is_some_and(|file| file.hash == *hash)

@@ -35,6 +35,11 @@ impl Payload {
         Ok(())
     }
 
+    /// The file's checksum, by the manifest.
+    pub(crate) fn sum<'m>(&self, manifest: &'m Manifest) -> &'m Sha256 {
+        manifest.sum(self.place)
+    }
+
     /// Bytes of the file that were taken.
     pub(crate) const fn offset(&self) -> u32 {
         self.offset

@@ -65,6 +65,8 @@ pub enum Piece<'s, 'i> {
         name: &'s str,
         /// Its length in bytes.
         size: u32,
+        /// Its SHA-256, by the manifest. What comes is compared with it at the end.
+        sum: &'s Sha256,
     },
     /// The next bytes of the payload file. They do not count as used: see [`crate::Reader::take`].
     Payload {

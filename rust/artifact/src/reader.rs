@@ -260,7 +260,12 @@ impl<H: Hasher> Reader<H> {
             Note::HeaderEnd => Piece::HeaderEnd,
             Note::FileStart => {
                 let name = text_of(scratch.bytes(), self.tar.name_len());
-                Piece::FileStart { index, name, size: self.inner.left() }
+                Piece::FileStart {
+                    index,
+                    name,
+                    size: self.inner.left(),
+                    sum: self.payload.sum(&self.manifest),
+                }
             }
             Note::Payload => {
                 Piece::Payload { index, offset: self.payload.offset(), data: self.inner.content(rest) }

@@ -47,6 +47,8 @@ pub(crate) struct Level {
     at: At,
     /// The last block was the first half of the end marker.
     half_ended: bool,
+    /// The entry that comes has had a global extended header.
+    after_global: bool,
     /// Content of the current entry that is still to come; after the end marker, zeros that may.
     left: u32,
     padding: u32,
@@ -55,7 +57,7 @@ pub(crate) struct Level {
 impl Level {
     #[inline(always)]
     pub(crate) const fn new() -> Self {
-        Self { at: At::Header, left: 0, padding: 0, half_ended: false }
+        Self { at: At::Header, left: 0, padding: 0, half_ended: false, after_global: false }
     }
 
     /// Content of the current entry that is still to come, bytes.
@@ -162,18 +164,22 @@ impl Level {
             b'0' | 0 => Step::File,
             b'5' if size == 0 => Step::Directory,
             b'x' | b'g' if header.pax.due || size > limits::PAX_MAX => return Err(Error::TarPax),
+            // One for each entry, or there would be no end to them.
+            b'g' if self.after_global => return Err(Error::TarPax),
             b'x' => {
                 header.pax.begin();
                 self.at = At::Extended;
                 return Ok(Step::More);
             }
             b'g' => {
+                self.after_global = true;
                 self.at = At::Ignored;
                 return Ok(Step::More);
             }
             _ => return Err(Error::TarType),
         };
         header.pax.due = false;
+        self.after_global = false;
         self.at = At::Data;
         Ok(entry)
     }

@@ -204,6 +204,19 @@ fn c50e_two_extended_headers_in_a_row_are_refused() {
 }
 
 #[test]
+fn c50i_global_headers_without_end_are_refused_at_the_second_before_an_entry() {
+    let two = |before: &'static str| {
+        move |tar: &mut Tar| {
+            for _ in 0..2 {
+                tar.insert_before(before, Member::of_kind(b'g', "pax_global_header", "52 comment=whatever"));
+            }
+        }
+    };
+    assert_eq!(refused_outer(two("version")), Error::TarPax);
+    assert_eq!(refused_data(two("app.bin")), Error::TarPax);
+}
+
+#[test]
 fn c50f_an_extended_header_at_the_end_is_refused() {
     let last = |tar: &mut Tar| tar.members.push(Member::pax("PaxHeaders.0/x", pax_record("uid", "3000000")));
     assert_eq!(refused_outer(last), Error::TarPax);

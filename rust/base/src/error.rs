@@ -374,7 +374,7 @@ errors! {
     StoreWrite = 1531, "writing a record failed";
     /// The device key could not be read. It is not made again: a key may well be there.
     KeyRead = 1540, "device key cannot be read";
-    /// A device key was made once and is gone. Making another would change the device's identity, so a person decides.
+    /// A device key was made once and is gone. Another is another device to the server, so a person or the application decides: `mender_client_authenticate_now()` or `mender auth` makes it, and the server asks for the device to be accepted.
     KeyLost = 1541, "device key is lost";
     /// The device key could not be made.
     KeyMake = 1542, "making the key failed";

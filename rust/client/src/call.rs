@@ -4,7 +4,7 @@
 //! A token that is refused is dropped and got anew once per call (protocol §1.6). A kept connection that turns out dead costs
 //! nothing; other transport failures are tried [`TRIES`] times in all. Everything beyond is the state machine's back-off.
 
-use crate::context::{Context, NETWORK_WAIT_MS, Step};
+use crate::context::{Context, Step};
 use crate::exchange::{Came, Exchange};
 use crate::inventory::Inventory;
 use crate::io::Io;
@@ -127,6 +127,15 @@ impl Call {
         if self.error.is_some() { 0 } else { self.exchange.reply.head().status }
     }
 
+    /// The server says that the deployment is aborted, or that there is none such. Others than the server answer 404, too, when it is away.
+    pub(crate) fn is_aborted(&self) -> bool {
+        match (self.status(), &self.reading) {
+            (409, _) => true,
+            (404, Reading::Error(body)) => body.is_menders(),
+            _ => false,
+        }
+    }
+
     /// What a check brought with status 200; its URL is in its buffer.
     pub(crate) fn offer<'a, P>(&self, cx: &'a Context<'_, P>) -> Option<Result<Offer<'a>, Refused<'a>>> {
         match &self.reading {
@@ -172,7 +181,7 @@ impl Call {
             let url = Url::server(cx.config.server_url)?;
             let opened = cx.ports.open(Channel::Api, url.host, url.port, url.tls);
             if !cx.opened(Channel::Api, opened, url.host)? {
-                return Ok(NETWORK_WAIT_MS);
+                return Ok(cx.network_wait_ms);
             }
             cx.event(Event::Connected, url.port.into(), 0, url.host);
             // Connecting may have taken long; the time-outs are for the exchange.
@@ -312,7 +321,9 @@ impl Call {
         match (self.exchange.reply.head().status, self.authenticating, self.what) {
             (200, true, _) => self.reading = Reading::Token(const { TokenReader::new() }),
             (200, false, What::Check) => self.reading = Reading::Next(const { Next::new() }),
-            (403, _, _) => self.reading = Reading::Error(const { ErrorBody::new() }),
+            (403, _, _) | (404, false, What::Status(_)) => {
+                self.reading = Reading::Error(const { ErrorBody::new() });
+            }
             _ => self.reading = Reading::Nothing,
         }
     }
@@ -421,6 +432,8 @@ impl Call {
         cx.authenticated = true;
         // A server that had to be told anew who this is may have forgotten the inventory, too.
         cx.inventory_sent = 0;
+        // And may have learnt version 2 meanwhile, or was never asked: a proxy answered for it.
+        cx.no_v2 = false;
         self.reauthenticated = true;
         self.tries = 0;
         cx.say(Event::Authenticated, "");

@@ -290,6 +290,10 @@ impl<'b, P: Platform> Client<'b, P> {
         if core::mem::take(&mut self.authentication_asked) {
             self.cx.token_len = 0;
             self.check_asked = true;
+            if self.cx.last_error.is_some_and(|last| last.error == Error::KeyLost) {
+                // Somebody has seen it, and wants the device to be accepted anew.
+                self.machine.checkpoint.key_made = false;
+            }
         }
         if core::mem::take(&mut self.retry_asked) {
             self.release_brake();
@@ -364,10 +368,19 @@ impl<'b, P: Platform> Client<'b, P> {
     #[inline(never)]
     fn boot(&mut self, tries: u8, now_ms: u64) -> Step {
         let cx = &mut self.cx;
-        cx.load(&mut self.machine.checkpoint);
-        let c = &self.machine.checkpoint;
+        let loaded = cx.load(&mut self.machine.checkpoint);
+        let c = &mut self.machine.checkpoint;
         let trial = c.phase != Phase::Idle && c.kind == Kind::Image;
-        let new = if trial { cx.ports.running_hash().map(|hash| hash == c.image_hash) } else { Ok(false) };
+        let new = match cx.ports.running_hash() {
+            Ok(hash) => {
+                if c.phase == Phase::Idle {
+                    c.runs(&hash, cx.config.artifact_name);
+                }
+                Ok(trial && hash == c.image_hash)
+            }
+            Err(errno) if trial => Err(errno),
+            Err(_) => Ok(false),
+        };
         // A deployment may be on a record that cannot be read just now, and what runs decides how it goes on. Where one copy can be read
         // the other may be the newer. For ever neither is
         // waited for: a device that can still be updated is worth more than one report.
@@ -413,6 +426,8 @@ impl<'b, P: Platform> Client<'b, P> {
                 cx.say(Event::OnTrial, c.provides.incoming_name());
             }
         }
+        // A record that was lost may have been that of a deployment; MCUboot is let revert its image (protocol §8.5).
+        self.machine.unproven = !loaded && !cx.ports.is_confirmed().unwrap_or(true) && cx.ports.can_revert();
         let random = cx.ports.random();
         Step::Done(self.machine.boot(running, now_ms, random))
     }
@@ -469,7 +484,10 @@ impl<'b, P: Platform> Client<'b, P> {
             // The slot holds the image to fall back to, and nobody of ours tries the running one: the application decides. The server
             // hears from the device all the same, by its inventory.
             cx.say(Event::HeldUnconfirmed, "");
-            let held = self.next(Happened::NothingOffered, now_ms);
+            let over = self.machine.unproven && now_ms >= self.machine.commit_deadline_ms();
+            // Once: should it still run after that, nothing is gained by another restart.
+            self.machine.unproven &= !over;
+            let held = if over { Action::Reboot } else { self.next(Happened::NothingOffered, now_ms) };
             self.doing = Doing::Next(held);
         }
     }
@@ -583,20 +601,21 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
         cx.call_failed(error, call.what.name());
         retry_after_ms = call.retry_after_ms;
     }
+    let accepted = call.error != Some(Error::Unauthorized);
     let random = cx.ports.random();
     let happened = match call.what {
         What::Check => return checked(cx, machine, call, retry_after_ms, now_ms),
         What::Status(reported) => {
             cx.event(Event::Reported, status.into(), 0, reported.name());
-            Happened::Reported(match status {
-                204 => Report::Accepted,
-                404 | 409 => {
-                    if !reported.is_final() {
-                        aborted(cx);
-                    }
-                    Report::Aborted
+            Happened::Reported(if status == 204 {
+                Report::Accepted
+            } else if call.is_aborted() {
+                if !reported.is_final() {
+                    aborted(cx);
                 }
-                _ => Report::Failed { retry_after_ms },
+                Report::Aborted
+            } else {
+                Report::Failed { accepted, retry_after_ms }
             })
         }
         What::Log => Happened::LogUploaded,
@@ -605,6 +624,8 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
             cx.say(Event::InventorySent, "");
             Happened::InventorySent
         }
+        // What the server does not take now it will not take in a minute.
+        What::Inventory if (400..500).contains(&status) => Happened::InventorySent,
         What::Inventory => Happened::InventoryFailed { retry_after_ms },
     };
     machine.next(happened, now_ms, random)

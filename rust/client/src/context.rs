@@ -17,8 +17,10 @@ pub(crate) type Step = Result<u32, Error>;
 /// How soon a stream that had nothing to give is looked at again. Platforms that can wait for their sockets wake the client earlier.
 pub(crate) const IO_WAIT_MS: u32 = 20;
 
-/// How soon the platform is asked again whether there is a network.
-pub(crate) const NETWORK_WAIT_MS: u32 = 1000;
+/// How soon the platform is asked again whether there is a network: an eighth later each time, so that a device that is off the network for long
+/// sleeps, and is back after at most an eighth of the time that it was away.
+const NETWORK_WAIT_MS: u32 = 1000;
+const NETWORK_WAIT_MAX_MS: u32 = 60_000;
 
 #[repr(C)]
 pub(crate) struct Context<'b, P> {
@@ -36,6 +38,7 @@ pub(crate) struct Context<'b, P> {
     older: RecordId,
     pub(crate) last_error: Option<LastError>,
     generation: u32,
+    pub(crate) network_wait_ms: u32,
     /// 0: no token.
     pub(crate) token_len: usize,
     pub(crate) uri_len: usize,
@@ -81,6 +84,7 @@ impl<'b, P: Platform> Context<'b, P> {
             authenticated: false,
             last_error: None,
             generation: 0,
+            network_wait_ms: NETWORK_WAIT_MS,
             older: RecordId::A,
             store_unreadable: false,
         }
@@ -159,8 +163,15 @@ impl<'b, P: Platform> Context<'b, P> {
     ) -> Result<bool, Error> {
         *self.is_open(channel) = opened.is_ok();
         match opened {
-            Ok(()) => Ok(true),
-            Err(Errno::EAGAIN) => Ok(false),
+            Ok(()) => {
+                self.network_wait_ms = NETWORK_WAIT_MS;
+                Ok(true)
+            }
+            Err(Errno::EAGAIN) => {
+                let eighth = self.network_wait_ms.wrapping_shr(3);
+                self.network_wait_ms = self.network_wait_ms.saturating_add(eighth).min(NETWORK_WAIT_MAX_MS);
+                Ok(false)
+            }
             Err(errno) => Err(self.failed(Event::ConnectionFailed, Error::Connect, errno, host)),
         }
     }
@@ -233,9 +244,9 @@ impl<'b, P: Platform> Context<'b, P> {
         Ok(())
     }
 
-    /// Reads the newest valid checkpoint, and its deployment's log.
+    /// Reads the newest valid checkpoint, and its deployment's log; `false` when there is none.
     #[inline(never)]
-    pub(crate) fn load(&mut self, checkpoint: &mut Checkpoint) {
+    pub(crate) fn load(&mut self, checkpoint: &mut Checkpoint) -> bool {
         // It may be readable by now.
         self.store_unreadable = false;
         let a = self.generation_of(RecordId::A);
@@ -243,11 +254,13 @@ impl<'b, P: Platform> Context<'b, P> {
         // A copy that could not be used is overwritten first; generations go on from the highest that was seen.
         self.generation = a.max(b);
         let newer = if b > a { RecordId::B } else { RecordId::A };
-        if !self.load_copy(newer, checkpoint) && !self.load_copy(other(newer), checkpoint) {
+        let loaded = self.load_copy(newer, checkpoint) || self.load_copy(other(newer), checkpoint);
+        if !loaded {
             checkpoint.reset(self.config.artifact_name);
         } else if DEPLOYMENT_LOG && !checkpoint.id.is_empty() {
             self.load_log(checkpoint);
         }
+        loaded
     }
 
     #[inline(never)]

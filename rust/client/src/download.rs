@@ -6,7 +6,7 @@
 
 use crate::USER_AGENT;
 use crate::call::{Call, What};
-use crate::context::{Context, NETWORK_WAIT_MS, Step};
+use crate::context::{Context, Step};
 use crate::exchange::{Came, Exchange};
 use crate::intake::{Intake, Taken};
 use mender_api::{Call as Asked, Download as Range, Request, Url, Window};
@@ -190,7 +190,7 @@ impl<H: Hasher> Download<H> {
         self.tls = url.tls;
         let opened = cx.ports.open(Channel::Storage, url.host, url.port, url.tls);
         if !cx.opened(Channel::Storage, opened, "artifact store")? {
-            return Ok(NETWORK_WAIT_MS);
+            return Ok(cx.network_wait_ms);
         }
         self.measured = cx.now();
         self.measured_at = 0;
@@ -348,7 +348,7 @@ impl<H: Hasher> Download<H> {
             301 | 302 | 303 | 307 | 308 => {
                 // The address lies in the URL's buffer, where the reply's reader has put it; `start` looks at it.
                 self.redirects = self.redirects.saturating_add(1);
-                let len = head.location_len.ok_or(Error::Redirect)?;
+                let len = head.location_len.filter(|len| *len > 0).ok_or(Error::Redirect)?;
                 if self.redirects > limits::REDIRECTS_MAX {
                     return Err(Error::Redirect);
                 }
@@ -474,8 +474,8 @@ impl<H: Hasher> Download<H> {
     #[inline(never)]
     fn broke<P: Platform>(&mut self, cx: &mut Context<'_, P>, error: Error, now: u32) -> Step {
         cx.close(Channel::Storage);
-        if self.stage == Stage::Receive && self.exchange.reply.head().location_len.is_some() {
-            // Half a redirect lies over the URL.
+        if self.stage == Stage::Receive && (300..400).contains(&self.exchange.reply.head().status) {
+            // Part of a redirect's address may lie over the URL.
             cx.uri_len = 0;
         }
         if self.received.saturating_sub(self.tried_at) >= PROGRESS_BYTES {
@@ -531,7 +531,7 @@ impl<H: Hasher> Download<H> {
         self.stage = Stage::Receive;
         // The download was not listened to meanwhile.
         (self.exchange.heard, self.measured, self.measured_at) = (now, now, self.exchange.reply.body_len());
-        if matches!(call.status(), 404 | 409) { Err(Error::Aborted) } else { Ok(0) }
+        if call.is_aborted() { Err(Error::Aborted) } else { Ok(0) }
     }
 }
 

@@ -117,7 +117,9 @@ impl Intake {
                 }
             }
             Piece::HeaderEnd => return self.header_end(ports, checkpoint),
-            Piece::FileStart { index, name, size } => self.file_start(index, name, size, ports)?,
+            Piece::FileStart { index, name, size, sum } => {
+                self.file_start(index, name, size, ports, || checkpoint.may_try(sum))?;
+            }
             // Goes to `payload`.
             Piece::Payload { .. } => return Err(Error::Internal),
             Piece::FileEnd { index } => {
@@ -150,6 +152,7 @@ impl Intake {
         name: &str,
         size: u32,
         ports: &mut P,
+        may_try: impl FnOnce() -> bool,
     ) -> Result<(), Error> {
         self.files = self.files.saturating_add(1);
         self.file_len = size;
@@ -159,6 +162,9 @@ impl Intake {
         }
         if self.files > 1 {
             return Err(Error::ImageFiles);
+        }
+        if !may_try() {
+            return Err(Error::RevertedBefore);
         }
         // The slot may hold the image to fall back to.
         if !ports.is_confirmed().map_err(|e| note(&mut self.failed, e, Error::Unconfirmed))? {

@@ -207,7 +207,8 @@ pub extern "C" fn mender_client_inventory_now() -> i32 {
     ask(Asked::INVENTORY)
 }
 
-/// Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`.
+/// Asks for the device to authenticate afresh, and then to check for updates. As `mender_client_check_now`. Where the last error is
+/// `MENDER_E_KEY_LOST`, a new device key is made, with which the server has to accept the device anew.
 ///
 /// @retval 0 asked. @retval MENDER_E_NOT_INITIALISED there is no client.
 #[unsafe(no_mangle)]

@@ -55,7 +55,10 @@ mod tag {
     pub(super) const COUNTERS: u8 = 9;
     pub(super) const REASON: u8 = 10;
     pub(super) const FAILED_ID: u8 = 11;
-    pub(super) const REVERTED: u8 = 12;
+    // 12 was the same by the image's own hash.
+    pub(super) const REVERTED: u8 = 13;
+    pub(super) const PAYLOAD: u8 = 14;
+    pub(super) const TOLD_OF: u8 = 15;
 }
 
 mod flag {
@@ -82,8 +85,15 @@ pub struct Checkpoint {
     pub reboots: u8,
     /// Failures of `failed_id` in a row.
     pub failures: u8,
-    /// First bytes of the hash of the image that was tried last and did not prove itself; 0 for none. It is not tried again.
+    /// Failures of any deployment in a row that began to write the slot.
+    pub failures_in_all: u8,
+    /// First bytes of the checksum of the file whose image was tried last and did not prove itself; 0 for none. It is not tried again.
+    /// (Not of the image's own hash: that is what the image says of itself, and a damaged one may say what the good one does.)
     pub reverted: u64,
+    /// First bytes of the checksum of the payload file in hand.
+    pub payload: u64,
+    /// First bytes of the hash of the image that the stored provides tell of; 0 where that is not known.
+    pub told_of: u64,
     /// A device key was made at some time: "no key" then means "lost", and none is made again.
     pub key_made: bool,
     /// Why the deployment is failing.
@@ -138,7 +148,10 @@ impl Checkpoint {
             reason: None,
             failed_id: Text::new(),
             failures: 0,
+            failures_in_all: 0,
             reverted: 0,
+            payload: 0,
+            told_of: 0,
             key_made: false,
         }
     }
@@ -156,6 +169,7 @@ impl Checkpoint {
         // Else an image that was never downloaded could pass for the one that runs.
         self.image_hash = [0; 32];
         self.image_size = 0;
+        self.payload = 0;
         self.needs_reboot = false;
         self.supports_rollback = false;
         self.writes = 0;
@@ -166,15 +180,24 @@ impl Checkpoint {
 
     /// The deployment is over.
     pub fn end(&mut self) {
-        if self.reason.is_some_and(|r| r != Error::Aborted) {
+        // An abort that was heard on trial counts, too: new software may have asked another server than the one that made the offer, and will
+        // make it again.
+        let from_trial = matches!(self.phase, Phase::Rollback | Phase::RollbackReboot);
+        if self.reason.is_some_and(|r| r != Error::Aborted || from_trial) {
             self.failures = if self.failed_id == self.id { self.failures.saturating_add(1) } else { 1 };
+            if self.payload != 0 {
+                self.failures_in_all = self.failures_in_all.saturating_add(1);
+            }
             assign(&mut self.failed_id, &self.id);
         } else {
             self.failures = 0;
             self.failed_id.clear();
+            if self.reason.is_none() {
+                self.failures_in_all = 0;
+            }
         }
         if self.kind == Kind::Image && self.reason.is_some_and(blames_image) {
-            self.reverted = first_bytes(&self.image_hash);
+            self.reverted = self.payload;
         }
         self.phase = Phase::Idle;
         self.id.clear();
@@ -183,10 +206,31 @@ impl Checkpoint {
         self.provides.forget_incoming();
     }
 
-    /// Whether the image in hand was tried before and did not prove itself. Where nothing leads back it may be the one that runs.
-    #[must_use]
-    pub fn was_reverted(&self) -> bool {
-        self.reverted != 0 && self.reverted == first_bytes(&self.image_hash)
+    /// Notes the checksum of the payload file in hand, an image. `false` when that was tried before and did not prove itself. Where nothing
+    /// leads back it may be the one that runs.
+    pub fn may_try(&mut self, sum: &Sha256) -> bool {
+        self.payload = first_bytes(sum);
+        self.reverted == 0 || self.reverted != self.payload
+    }
+
+    /// The provides become those of the artifact in hand.
+    pub fn commit_provides(&mut self) {
+        self.provides.commit();
+        if self.kind == Kind::Image {
+            self.told_of = first_bytes(&self.image_hash);
+        }
+    }
+
+    /// Between deployments: this image runs. One that came by another way than a deployment is not what the provides tell of: then it is known by the
+    /// name that it was built with, and what else an image provides is not known.
+    pub fn runs(&mut self, hash: &Sha256, artifact_name: &str) {
+        let runs = first_bytes(hash);
+        let told_of = core::mem::replace(&mut self.told_of, runs);
+        if told_of != 0 && told_of != runs {
+            self.provides.rename(artifact_name);
+            self.provides.clear("rootfs-image.*");
+            self.provides.commit();
+        }
     }
 
     /// Writes the entries.
@@ -200,10 +244,9 @@ impl Checkpoint {
         if !self.failed_id.is_empty() {
             w.entry(tag::FAILED_ID, self.failed_id.as_bytes());
         }
-        w.entry(tag::COUNTERS, &[self.writes, self.reboots, self.failures]);
-        if self.reverted != 0 {
-            w.entry(tag::REVERTED, &self.reverted.to_be_bytes());
-        }
+        w.entry(tag::COUNTERS, &[self.writes, self.reboots, self.failures, self.failures_in_all]);
+        number(w, tag::REVERTED, self.reverted);
+        number(w, tag::TOLD_OF, self.told_of);
         if self.phase == Phase::Idle {
             return;
         }
@@ -214,6 +257,7 @@ impl Checkpoint {
         if self.kind == Kind::Image {
             w.entry(tag::IMAGE_HASH, &self.image_hash);
             w.entry(tag::IMAGE_SIZE, &self.image_size.to_be_bytes());
+            number(w, tag::PAYLOAD, self.payload);
         }
         if let Some(reason) = self.reason {
             w.entry(tag::REASON, &reason.number().to_be_bytes());
@@ -233,9 +277,10 @@ impl Checkpoint {
         self.id.clear();
         self.failed_id.clear();
         self.payload_type.clear();
-        (self.image_hash, self.image_size, self.reverted) = ([0; 32], 0, 0);
+        (self.image_hash, self.image_size) = ([0; 32], 0);
+        (self.reverted, self.payload, self.told_of) = (0, 0, 0);
         (self.needs_reboot, self.supports_rollback, self.key_made) = (false, false, false);
-        (self.writes, self.reboots, self.failures) = (0, 0, 0);
+        (self.writes, self.reboots, self.failures, self.failures_in_all) = (0, 0, 0, 0);
         self.provides.reset();
         self.name(artifact_name);
     }
@@ -257,8 +302,12 @@ impl Checkpoint {
         self.needs_reboot = flags & flag::NEEDS_REBOOT != 0;
         self.supports_rollback = flags & flag::SUPPORTS_ROLLBACK != 0;
         [self.writes, self.reboots, self.failures] = counters;
+        // An older firmware wrote three.
+        self.failures_in_all = r.get(tag::COUNTERS).and_then(|c| c.get(3)).copied().unwrap_or(0);
         let mut whole = read_text(r, tag::FAILED_ID, &mut self.failed_id);
         self.reverted = r.get(tag::REVERTED).map_or(0, first_bytes);
+        self.payload = r.get(tag::PAYLOAD).map_or(0, first_bytes);
+        self.told_of = r.get(tag::TOLD_OF).map_or(0, first_bytes);
         whole &= read_text(r, tag::ID, &mut self.id);
         whole &= read_text(r, tag::PAYLOAD_TYPE, &mut self.payload_type);
         let cleared = u16::from_be_bytes(array(r, tag::CLEARED).unwrap_or_default());
@@ -283,22 +332,22 @@ impl Checkpoint {
     }
 }
 
-/// Whether a deployment that fails so had an image that ran, or was to run, and is not worth another try.
+/// Whether a deployment that fails so had an image that ran, or was to run, and is not worth another try. A server that could not be
+/// reached, or a machine that was busy for too long, may have been at fault as well: a new deployment may try that image again.
 fn blames_image(reason: Error) -> bool {
-    matches!(
-        reason,
-        Error::Reverted
-            | Error::Refused
-            | Error::CommitLost
-            | Error::SelfTest
-            | Error::ServerUnreachable
-            | Error::CommitDeadline
-    )
+    matches!(reason, Error::Reverted | Error::Refused | Error::CommitLost | Error::SelfTest)
 }
 
 /// Enough of a hash to know an image by. Nothing is trusted for it: at worst an image is refused that could have been tried.
 fn first_bytes(hash: &[u8]) -> u64 {
     hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// An entry for a number that is there.
+fn number(w: &mut Writer<'_>, tag: u8, number: u64) {
+    if number != 0 {
+        w.entry(tag, &number.to_be_bytes());
+    }
 }
 
 /// The start of an entry.

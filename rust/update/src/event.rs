@@ -80,6 +80,8 @@ pub enum Report {
     Aborted,
     /// Not delivered.
     Failed {
+        /// `false`: for the server accepts no such device.
+        accepted: bool,
         /// The server's `Retry-After`, in ms.
         retry_after_ms: Option<u32>,
     },

@@ -27,6 +27,8 @@ pub struct Machine {
     deferred: bool,
     /// The old software could not be restored.
     inconsistent: bool,
+    /// An image is on trial, and there is no record of who tries it.
+    pub unproven: bool,
     /// What is, or is about to be, on flash.
     pub checkpoint: Checkpoint,
     /// Intervals and limits; may be changed while idle.
@@ -46,6 +48,8 @@ pub struct Machine {
 const PENDING_MS: u32 = 100;
 /// How far apart the tries of a device get that the server does not accept: a person does something about it, or nobody (protocol §8.2).
 const NOT_ACCEPTED_CAP_MS: u32 = 1_800_000;
+/// How far apart the deployments of a device get at most of which one after the other fails, if update checks are not further apart.
+const HOLD_OFF_MAX_MS: u32 = 86_400_000;
 
 impl Machine {
     /// A machine that knows nothing, and whose times are all 0. All zeros, so that memory can be filled with it in one go.
@@ -65,6 +69,7 @@ impl Machine {
         fresh: false,
         deferred: false,
         inconsistent: false,
+        unproven: false,
     };
 
     /// A machine for the checkpoint that was on flash. [`Machine::boot`] comes next.
@@ -296,6 +301,9 @@ impl Machine {
         if self.checkpoint.phase == Phase::Download {
             return self.failed(Error::Interrupted);
         }
+        if self.unproven && self.now_ms < self.commit_deadline_ms() {
+            self.check_at_ms = self.check_at_ms.min(self.commit_deadline_ms());
+        }
         self.go(Stage::Idle)
     }
 
@@ -314,9 +322,22 @@ impl Machine {
         let t = &self.timing;
         let cap_ms = t.retry_cap_ms.max(cap_ms.min(t.poll_ms));
         let backoff_ms = self.backoff.next_ms(t.retry_ms, cap_ms, self.random);
-        let Some(ms) = retry_after_ms else { return after(self.now_ms, backoff_ms) };
+        let at_ms = after(self.now_ms, backoff_ms);
+        let Some(ms) = retry_after_ms else { return at_ms };
         self.hold_until_ms = self.jittered(ms.min(t.poll_ms).max(1000), 10);
-        self.hold_until_ms
+        // A server that wishes for less than it can bear, again and again, is spared all the same.
+        if self.backoff.tries() > 3 { self.hold_until_ms.max(at_ms) } else { self.hold_until_ms }
+    }
+
+    /// Where one deployment after the other fails, whatever they are, each wears the slot: the next ones are looked for less and less often.
+    fn hold_off(&mut self) {
+        let beyond = self.checkpoint.failures_in_all.saturating_sub(limits::FAILURES_MAX);
+        if beyond > 0 {
+            let factor = 1u32.checked_shl(beyond.into()).unwrap_or(u32::MAX);
+            let poll_ms = self.timing.poll_ms;
+            let ms = poll_ms.saturating_mul(factor).min(poll_ms.max(HOLD_OFF_MAX_MS));
+            self.check_at_ms = self.check_at_ms.max(after(self.now_ms, ms));
+        }
     }
 
     // ---- within a deployment
@@ -326,9 +347,6 @@ impl Machine {
         c.needs_reboot = c.kind == Kind::Image;
         // Restarts during the download are not the new software's.
         c.reboots = 0;
-        if c.was_reverted() {
-            return self.failed(Error::RevertedBefore);
-        }
         if c.kind == Kind::Nothing { self.go(Stage::SaveSuccess) } else { self.go_on() }
     }
 
@@ -353,7 +371,7 @@ impl Machine {
             Stage::VerifyReboot if !module => return Some(Action::SelfTest),
             Stage::Probe if core::mem::take(&mut self.fresh) => self.probe_since_ms = self.now_ms,
             Stage::SaveBoot => does = Does::Save(c.phase),
-            Stage::SaveSuccess => c.provides.commit(),
+            Stage::SaveSuccess => c.commit_provides(),
             // An aborted deployment has its final status already.
             Stage::SaveFailure if c.reason == Some(Error::Aborted) && !self.inconsistent => {
                 self.enter(Stage::Cleanup);
@@ -416,6 +434,7 @@ impl Machine {
                 return self.wait_until(at_ms);
             }
             Stage::SaveIdle => {
+                self.hold_off();
                 self.inventory_due(self.now_ms);
                 true
             }
@@ -437,8 +456,13 @@ impl Machine {
         match report {
             Report::Aborted if last => self.go(Stage::Cleanup),
             Report::Aborted => self.failed(Error::Aborted),
-            Report::Failed { retry_after_ms } if last || probe => {
-                let at_ms = self.later(retry_after_ms, 0);
+            Report::Failed { accepted, retry_after_ms } if last || probe => {
+                let cap_ms = if accepted || probe { 0 } else { NOT_ACCEPTED_CAP_MS };
+                let mut at_ms = self.later(retry_after_ms, cap_ms);
+                if probe {
+                    // One busy server is no reason to let the time run out.
+                    at_ms = at_ms.min(after(self.now_ms, self.timing.retry_cap_ms));
+                }
                 let late = self.now_ms >= after(self.probe_since_ms, self.timing.probe_ms);
                 if probe && (late || self.backoff.tries() >= self.timing.probe_tries) {
                     return self.failed(Error::ServerUnreachable);
@@ -493,6 +517,9 @@ impl Machine {
     }
 
     fn reboot_returned(&mut self) -> Then {
+        if self.is_between() {
+            return self.not_offered();
+        }
         let c = &mut self.checkpoint;
         c.reboots = c.reboots.saturating_add(1);
         if self.stage == Stage::RollbackReboot && c.reboots <= limits::REBOOTS_MAX {

@@ -99,6 +99,15 @@ impl Provides {
         self.push(ARTIFACT_NAME, artifact_name)
     }
 
+    /// Begins with a name that must be told. Where an older firmware has let the others grow so that it does not fit, they go: what the
+    /// device is matters more than what else it provides.
+    pub fn rename(&mut self, artifact_name: &str) {
+        if self.begin(artifact_name).is_err() {
+            self.reset();
+            let _fits = self.begin(artifact_name);
+        }
+    }
+
     /// Forgets the artifact in hand.
     pub fn forget_incoming(&mut self) {
         self.bytes.truncate(self.stored_len);

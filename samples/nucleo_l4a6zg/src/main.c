@@ -4,8 +4,10 @@
 #include <zephyr/drivers/hwinfo.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
-#include <zephyr/net/dhcpv4.h>
 #include <zephyr/net/net_if.h>
+
+/* Zephyr's header does not declare struct net_if itself. */
+#include <zephyr/net/dhcpv4.h>
 #include <zephyr/sys/util.h>
 #include <zephyr/version.h>
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <mender_mcu.h>
 #include <zephyr/logging/log.h>
-#include <zephyr/net/dhcpv4.h>
 #include <zephyr/net/net_if.h>
+
+/* Zephyr's header does not declare struct net_if itself. */
+#include <zephyr/net/dhcpv4.h>
 #include <zephyr/sys/util.h>
 
 #include "watchdog.h"

@@ -315,7 +315,12 @@ impl Device {
 
     /// The application ends the client and starts it again, without a reset.
     pub fn restart_client(&mut self) {
-        let flash = self.switch_off();
+        self.restart_client_with(|flash| flash);
+    }
+
+    /// The same on the flash that `change` makes of it; boot loader and image stay as they are.
+    pub fn restart_client_with(&mut self, change: impl FnOnce(Flash) -> Flash) {
+        let flash = change(self.switch_off());
         let behaviour = behaviour_of(flash.view(Area::Slot0));
         self.start(flash, behaviour);
     }

@@ -297,6 +297,23 @@ fn c86b_an_image_without_a_hash_could_not_be_known_again_and_fails() {
 }
 
 #[test]
+fn c86c_a_hash_behind_more_tlvs_than_any_tool_writes_is_not_looked_for() {
+    let with = |others: usize| {
+        let mut image = good("2.0.0");
+        let tlvs = image.windows(2).rposition(|w| w == 0x6907u16.to_le_bytes()).unwrap();
+        let len = u16::from_le_bytes([image[tlvs + 2], image[tlvs + 3]]) + 4 * u16::try_from(others).unwrap();
+        image[tlvs + 2..tlvs + 4].copy_from_slice(&len.to_le_bytes());
+        image.splice(tlvs + 4..tlvs + 4, [0xa0, 0, 0, 0].repeat(others));
+        artifact("release-2", image).build()
+    };
+    fails(with(64), "no SHA-256 TLV");
+    let (server, mut device) = ready();
+    let deployment = deploy_bytes(&server, "release-2", with(63));
+    device.update(&server, &deployment);
+    assert_eq!(final_statuses(&server, &deployment), ["success"]);
+}
+
+#[test]
 fn c87_other_than_one_image_file_fails() {
     let none = Artifact::new("release-2", DEVICE_TYPE).build();
     fails_before_the_payload(none, "exactly one image file");

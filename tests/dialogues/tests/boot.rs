@@ -62,7 +62,7 @@ fn nothing_on_record_and_an_unconfirmed_image_that_is_left_to_the_application() 
     let mut device = Device::with(&server, |d| d.flash = Some(flash));
     assert_eq!(device.version(), "2.0.0");
     let deployment = deploy_image(&server, "release-3", good("3.0.0"));
-    device.run_for(3_600_000);
+    device.run_for(1_700_000);
     assert!(!bootloader::is_confirmed(&device.ports().flash), "never confirmed silently");
     assert_eq!(
         server.devices()[0].inventory["artifact_name"],

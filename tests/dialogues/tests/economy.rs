@@ -213,13 +213,14 @@ fn the_inventory_is_sent_after_every_deployment() {
 
 #[test]
 fn an_inventory_that_is_refused_is_tried_again_later_and_holds_up_no_update() {
-    for status in [400, 413, 500, 503] {
+    // What the server does not take now it will not take in a minute.
+    for (status, an_hour) in [(400, 1..=1), (413, 1..=1), (500, 5..=60), (503, 5..=60)] {
         let server = http();
         let fault = server.fault(Fault::inventory().status(status));
         let mut device = Device::new(&server);
         device.run_for(3_600_000);
         let tries = server.fault_strikes(fault);
-        assert!((5..=60).contains(&tries), "{status}: {tries} in an hour");
+        assert!(an_hour.contains(&tries), "{status}: {tries} in an hour");
         let deployment = deploy_image(&server, "release-2", good("2.0.0"));
         device.run_to_the_end(&server, &deployment);
         assert_eq!(final_statuses(&server, &deployment), ["success"]);

@@ -95,6 +95,13 @@ fn c90c_a_key_that_is_gone_is_not_made_again() {
     assert_eq!(dialogue(&server), [""; 0]);
     assert!(device.logged("device key is lost") > 10);
     assert_eq!(device.logged("device key made"), 1, "another key would be another device");
+    // Unless somebody says so, who then accepts the device anew.
+    device.client().authenticate_now();
+    device.run_until_logged("no update");
+    assert_eq!(device.logged("device key made"), 2);
+    device.restart();
+    device.run_until_logged("no update");
+    assert_eq!(device.logged("device key made"), 2, "and that one stays");
 }
 
 #[test]

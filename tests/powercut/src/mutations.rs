@@ -43,8 +43,8 @@ pub const MUTATIONS: [Mutation; 29] = [
     mutation(
         "provides written before confirm",
         MACHINE,
-        "            Stage::SaveSuccess => c.provides.commit(),",
-        "            Stage::SaveCommit => c.provides.commit(),",
+        "            Stage::SaveSuccess => c.commit_provides(),",
+        "            Stage::SaveCommit => c.commit_provides(),",
     ),
     mutation(
         "CRC unchecked",
@@ -84,9 +84,9 @@ pub const MUTATIONS: [Mutation; 29] = [
     ),
     mutation(
         "an image that was reverted is tried again",
-        MACHINE,
-        "        if c.was_reverted() {",
-        "        if c.was_reverted() && c.id.is_empty() {",
+        "rust/client/src/intake.rs",
+        "        if !may_try() {",
+        "        if !may_try() && size == 0 {",
     ),
     mutation(
         "the older record will do when the newer cannot be read",

@@ -123,7 +123,7 @@ fn note(reading: &mut Reading, piece: Piece<'_, '_>) {
         Piece::TypeInfoEnd { provides, clears } => format!("type-info {provides} {clears}"),
         Piece::MetaDataEnd => "meta-data-end".into(),
         Piece::HeaderEnd => "header-end".into(),
-        Piece::FileStart { index, name, size } => {
+        Piece::FileStart { index, name, size, .. } => {
             assert_eq!(usize::from(index), reading.files.len());
             reading.files.push((name.into(), Vec::new()));
             format!("file {name} {size}")

@@ -14,6 +14,7 @@ impl Machine {
         // A random time, so that a fleet does not come at once.
         let first_ms = after(now_ms, fraction(self.timing.first_check_ms, random));
         (self.check_at_ms, self.inventory_at_ms) = (first_ms, first_ms);
+        self.hold_off();
         self.started(running);
         self.act()
     }

@@ -51,11 +51,7 @@ impl Machine {
         if written.and_then(|()| name.push_str(limits::INCONSISTENT)).is_err() {
             return;
         }
-        if provides.begin(&name).is_err() {
-            // An older firmware has let them grow. What the device is matters more than what else it provides.
-            provides.reset();
-            let _fits = provides.begin(&name);
-        }
-        provides.commit();
+        provides.rename(&name);
+        self.checkpoint.commit_provides();
     }
 }

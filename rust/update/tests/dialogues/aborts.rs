@@ -41,11 +41,15 @@ fn c33_an_abort_is_obeyed_at_every_report() {
     d.gets_ready().runs(ArtifactInstall).asks(Ask::Reboot).report_aborted(Status::Rebooting);
     d.runs(ArtifactRollback).runs(ArtifactFailure).drops_it();
     // The probe: back to the old software.
-    Device::new(IMAGE).installs().self_tests().probe_aborted().saves(Phase::Rollback).reboots().drops_it();
+    let mut d = Device::new(IMAGE);
+    d.installs().self_tests().probe_aborted().saves(Phase::Rollback).reboots().drops_it_after_its_trial();
     let mut d = Device::new(MODULE_REBOOT);
     d.installs().runs(ArtifactVerifyReboot).probe_aborted().saves(Phase::Rollback).runs(ArtifactRollback);
     d.saves(Phase::RollbackReboot).runs(ArtifactRollbackReboot).reboots();
-    d.saves(Phase::RollbackReboot).runs(ArtifactVerifyRollbackReboot).runs(ArtifactFailure).drops_it();
+    d.saves(Phase::RollbackReboot)
+        .runs(ArtifactVerifyRollbackReboot)
+        .runs(ArtifactFailure)
+        .drops_it_after_its_trial();
     // success: it is too late, the new software stays.
     for payload in [EMPTY, IMAGE, MODULE] {
         let mut d = Device::new(payload);
@@ -76,10 +80,10 @@ fn an_abort_during_a_pause_is_obeyed() {
     d.report_aborted(Status::PauseBeforeRebooting).drops_it();
     let mut d = Device::new(IMAGE);
     d.installs().self_tests().probes().defers(Ask::Commit).report_aborted(Status::PauseBeforeCommitting);
-    d.saves(Phase::Rollback).reboots().drops_it();
+    d.saves(Phase::Rollback).reboots().drops_it_after_its_trial();
     let mut d = Device::new(MODULE);
     d.gets_ready().runs(ArtifactInstall).defers(Ask::Commit).report_aborted(Status::PauseBeforeCommitting);
-    d.saves(Phase::Rollback).runs(ArtifactRollback).runs(ArtifactFailure).drops_it();
+    d.saves(Phase::Rollback).runs(ArtifactRollback).runs(ArtifactFailure).drops_it_after_its_trial();
 }
 
 #[test]

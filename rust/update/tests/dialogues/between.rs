@@ -104,8 +104,31 @@ fn c30_the_same_deployment_right_after_its_failure_waits_and_the_fourth_is_refus
     d.saves(Phase::Idle).sends_inventory().waits(1_800_000);
     d.offered_as(OTHER_ID, Ok(())).saves(Phase::Download).reports(Status::Downloading);
     d.download_fails(Error::FileHash).saves(Phase::FailurePending).reports(Status::Failure).uploads_log();
-    d.saves(Phase::Idle).sends_inventory().waits(1_800_000);
+    // The fourth time that the slot was written for nothing.
+    d.saves(Phase::Idle).sends_inventory().waits(3_600_000);
     d.offered_as(ID, Ok(())).saves(Phase::Download).reports(Status::Downloading);
+}
+
+#[test]
+fn deployments_that_fail_one_after_the_other_write_the_slot_ever_less_often_whatever_their_ids() {
+    let mut d = Device::new(IMAGE);
+    let half_hours = [1, 1, 1, 2, 4, 8, 16, 32, 48, 48];
+    for (n, waits) in half_hours.into_iter().enumerate() {
+        let id = format!("{n:08}-0000-4000-8000-000000000000");
+        d.offered_as(&id, Ok(())).saves(Phase::Download).reports(Status::Downloading);
+        d.download_fails(Error::FileHash).saves(Phase::FailurePending).reports(Status::Failure).uploads_log();
+        d.saves(Phase::Idle).sends_inventory().idles();
+        assert_eq!(d.machine.check_at_ms() - d.now_ms, waits * 1_800_000, "{n}");
+        d.now_ms = d.machine.check_at_ms();
+        d.machine.inventory_due(u64::MAX);
+        d.answer(Event::Woke);
+    }
+    // A restart does not make it forget, somebody who asks is answered, and a success ends it.
+    d.power_cut();
+    assert_eq!(d.machine.check_at_ms() - d.now_ms, 86_400_000);
+    d.machine.check_now(d.now_ms);
+    d.answer(Event::InventorySent).installs().proves_from_trial();
+    assert_eq!(d.on_flash().failures_in_all, 0);
 }
 
 #[test]

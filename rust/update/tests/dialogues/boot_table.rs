@@ -197,7 +197,7 @@ fn boot_rollback_of_an_aborted_deployment_reports_nothing() {
     let mut d = Device::new(IMAGE);
     d.installs().self_tests().probe_aborted().saves(Phase::Rollback).power_cut();
     assert!(!d.boot.new);
-    d.drops_it();
+    d.drops_it_after_its_trial();
 }
 
 // ---- the same for update modules, for which the running image says nothing

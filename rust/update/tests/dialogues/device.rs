@@ -13,6 +13,8 @@ pub(crate) const OLD: &str = "release-1";
 pub(crate) const NEW: &str = "release-2";
 pub(crate) const NEW_INCONSISTENT: &str = "release-2_INCONSISTENT";
 const NEW_HASH: [u8; 32] = [2; 32];
+/// The checksum of the payload file with that image.
+const NEW_FILE: [u8; 32] = [3; 32];
 const OLD_HASH: [u8; 32] = [1; 32];
 
 /// What the artifact holds.
@@ -138,14 +140,15 @@ impl Device {
         self
     }
 
-    /// What the artifact's header and the image tell the checkpoint.
-    fn fill(&mut self) {
+    /// What the artifact's header and the image tell the checkpoint; `false` when the file is refused for what it did before.
+    fn fill(&mut self) -> bool {
         let (p, c) = (self.payload, &mut self.machine.checkpoint);
         c.kind = p.kind;
         c.supports_rollback = p.supports_rollback;
         if p.kind == Kind::Image {
             (c.image_hash, c.image_size) = (NEW_HASH, 4096);
         }
+        p.kind != Kind::Image || c.may_try(&NEW_FILE)
     }
 
     pub(crate) fn store(&mut self) {
@@ -277,7 +280,8 @@ impl Device {
 
     #[track_caller]
     pub(crate) fn report_fails(&mut self, status: Status, retry_after_ms: Option<u32>) -> &mut Self {
-        self.expect(Action::Report(status)).answer(Event::Reported(Report::Failed { retry_after_ms }))
+        self.expect(Action::Report(status))
+            .answer(Event::Reported(Report::Failed { accepted: true, retry_after_ms }))
     }
 
     #[track_caller]
@@ -292,7 +296,7 @@ impl Device {
 
     #[track_caller]
     pub(crate) fn probe_fails(&mut self, retry_after_ms: Option<u32>) -> &mut Self {
-        self.expect(Action::Probe).answer(Event::Reported(Report::Failed { retry_after_ms }))
+        self.expect(Action::Probe).answer(Event::Reported(Report::Failed { accepted: true, retry_after_ms }))
     }
 
     #[track_caller]
@@ -302,16 +306,17 @@ impl Device {
     }
 
     pub(crate) fn downloaded(&mut self) -> &mut Self {
-        self.fill();
-        self.answer(Event::Downloaded)
+        let done = if self.fill() { Event::Downloaded } else { Event::DownloadFailed(Error::RevertedBefore) };
+        self.answer(done)
     }
 
-    /// The header was read; what came after it was bad.
+    /// The file was begun; what came of it was bad.
     #[track_caller]
     pub(crate) fn download_fails(&mut self, reason: Error) -> &mut Self {
         self.expect(Action::Download);
         self.machine.checkpoint.kind = self.payload.kind;
         self.machine.checkpoint.supports_rollback = self.payload.supports_rollback;
+        self.machine.checkpoint.may_try(&NEW_FILE);
         self.answer(Event::DownloadFailed(reason))
     }
 
@@ -518,6 +523,15 @@ impl Device {
         self.cleans_up();
         let c = self.on_flash();
         assert_eq!((c.provides.artifact_name(), c.failures), (OLD, 0));
+        self
+    }
+
+    /// Dropped after a trial: it counts, for another server than the one that made the offer may have said so.
+    #[track_caller]
+    pub(crate) fn drops_it_after_its_trial(&mut self) -> &mut Self {
+        self.cleans_up();
+        let c = self.on_flash();
+        assert_eq!((c.provides.artifact_name(), c.failures, c.reverted), (OLD, 1, 0));
         self
     }
 

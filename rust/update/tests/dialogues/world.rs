@@ -205,7 +205,7 @@ impl World {
             self.active = false;
         }
         let report = match outcome {
-            Fails | FailsButDone => Report::Failed { retry_after_ms: None },
+            Fails | FailsButDone => Report::Failed { accepted: true, retry_after_ms: None },
             CutAfter => return self.cut(),
             _ if self.aborted => Report::Aborted,
             _ => Report::Accepted,

@@ -109,7 +109,9 @@ fn checkpoints(checkpoint: &mut Checkpoint) {
     checkpoint.supports_rollback = any();
     checkpoint.writes = any();
     checkpoint.reboots = any();
-    see(Checkpoint::was_reverted(checkpoint));
+    checkpoint.failures_in_all = any();
+    see(Checkpoint::may_try(checkpoint, &any()));
+    Checkpoint::runs(checkpoint, &any(), any());
 }
 
 fn event() -> Event<'static> {

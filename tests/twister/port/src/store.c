@@ -105,6 +105,48 @@ ZTEST(store, test_settings_and_records_do_not_touch_each_other)
 	zassert_equal(whole(MENDER_RECORD_A), 5);
 }
 
+/* Another thread is in the midst of the settings, which it would damage if the store changed meanwhile. */
+static K_THREAD_STACK_DEFINE(other_stack, 2048);
+static struct k_thread other;
+static volatile bool other_loads;
+
+static int loads_slowly(const char *key, size_t len, settings_read_cb read_cb, void *cb_arg, void *param)
+{
+	other_loads = true;
+	k_msleep(50);
+	other_loads = false;
+	return 0;
+}
+
+static void load_slowly(void *a, void *b, void *c)
+{
+	settings_load_subtree_direct("app", loads_slowly, NULL);
+}
+
+static void begin_loading(void)
+{
+	other_loads = false;
+	k_thread_create(&other, other_stack, K_THREAD_STACK_SIZEOF(other_stack), load_slowly, NULL, NULL, NULL, 5, 0, K_NO_WAIT);
+	while (!other_loads) {
+		k_msleep(1);
+	}
+}
+
+ZTEST(store, test_records_wait_for_a_thread_that_is_in_the_settings)
+{
+	uint32_t value = 77;
+
+	zassert_ok(settings_save_one("app/value", &value, sizeof(value)));
+	begin_loading();
+	zassert_ok(put(MENDER_RECORD_A, 5));
+	zassert_false(other_loads, "written meanwhile");
+	zassert_ok(k_thread_join(&other, K_SECONDS(1)));
+	begin_loading();
+	zassert_equal(whole(MENDER_RECORD_A), 5);
+	zassert_false(other_loads, "read meanwhile");
+	zassert_ok(k_thread_join(&other, K_SECONDS(1)));
+}
+
 /* Every write of an overwrite is cut, over a whole turn of the ring, so that garbage collection is among it. */
 ZTEST(store, test_a_cut_leaves_the_old_or_the_new_record_and_never_touches_the_other)
 {
