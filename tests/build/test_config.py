@@ -35,6 +35,8 @@ int k_mutex_unlock(struct k_mutex *);
 # So much of Zephyr and PSA that the ports can be read.
 HEADERS = {
     "zephyr/kernel.h": KERNEL_H,
+    "zephyr/devicetree.h": "#define DT_HAS_CHOSEN(name) 0\n#define DT_NODELABEL(label) 1\n#define DT_NODE_EXISTS(node) 1\n"
+                           "#define DT_MTD_FROM_FIXED_PARTITION(node) 1\n#define DT_PROP_OR(node, name, other) ERASE_BLOCK\n",
     "zephyr/logging/log.h": "#define LOG_MODULE_DECLARE(...) extern int log_module\n#define LOG_ERR(...) (void)0\n",
     "zephyr/net/net_ip.h": "#define AF_INET 2\n",
     "zephyr/net/socket.h": "#define SOL_TLS 1\n#define TLS_SEC_TAG_LIST 1\n#define TLS_HOSTNAME 2\n#define TLS_PEER_VERIFY 3\n"
@@ -116,6 +118,9 @@ PORT_CASES = [
     ("tls.c", CA, {"CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS": 3}, None),
     ("tls.c", CA + CLIENT, {"CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 2}, "CONFIG_TLS_MAX_CREDENTIALS_NUMBER"),
     ("tls.c", CA + CLIENT, {"CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 3}, None),
+    ("tls.c", CA, {"CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 3, "CONFIG_MENDER_MCU_TLS_CA_TAG": 1, "CONFIG_MENDER_MCU_TLS_CLIENT_TAG": 2},
+     "CONFIG_TLS_MAX_CREDENTIALS_NUMBER"),
+    ("tls.c", CA, {"CONFIG_TLS_MAX_CREDENTIALS_NUMBER": 4, "CONFIG_MENDER_MCU_TLS_CA_TAG": 1, "CONFIG_MENDER_MCU_TLS_CLIENT_TAG": 2}, None),
     ("tls.c", CA + CLIENT, {"CONFIG_MENDER_MCU_TLS_CLIENT_TAG": 2}, "either CONFIG_MENDER_MCU_TLS_CLIENT_CERT_FILE or"),
     ("tls.c", CA, {"CONFIG_MENDER_MCU_TLS_CLIENT_TAG": 2}, None),
     ("port_crypto.c", (), {}, None),
@@ -134,6 +139,8 @@ GOOD = {
     "CONFIG_MENDER_MCU_TLS_RECORD_MAX": 16384,
     "CONFIG_SECURE_STORAGE": 1,
     "CONFIG_SETTINGS_NVS": 1,
+    "CONFIG_SETTINGS_NVS_SECTOR_SIZE_MULT": 1,
+    "ERASE_BLOCK": 2048,
     "CONFIG_FLASH_HAS_EXPLICIT_ERASE": 1,
     "CONFIG_NET_SOCKETS_SOCKOPT_TLS": 1,
     "CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS": 2,
@@ -161,6 +168,9 @@ CASES = [
     ({"CONFIG_SECURE_STORAGE": None, "CONFIG_PSA_CRYPTO_PROVIDER_CUSTOM": 1}, None),
     ({"CONFIG_SECURE_STORAGE": None, "CONFIG_MENDER_MCU_KEY_FROM_APPLICATION": 1}, None),
     ({"CONFIG_SETTINGS_NVS": None}, "CONFIG_SETTINGS_NVS"),
+    # Data flash of Renesas's RA.
+    ({"ERASE_BLOCK": 64}, "raise CONFIG_SETTINGS_NVS_SECTOR_SIZE_MULT"),
+    ({"ERASE_BLOCK": 64, "CONFIG_SETTINGS_NVS_SECTOR_SIZE_MULT": 32}, None),
     (ZMS, "power cuts"),
     (ZMS | {"CONFIG_FLASH_HAS_EXPLICIT_ERASE": None, "CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE": 1}, None),
     (KEY_ON_ZMS, "device key would lie on ZMS"),

@@ -83,6 +83,7 @@ MUTANTS = [
     ("slot", "port_slot.c", "state = MIN(rc, 0);", "state = 0;"),
     ("slot", "port_slot.c", "state = -EINVAL;\n\tif (mender_port_boot_is_confirmed() != 1) {\n\t\t/*", "state = -EINVAL;\n\tif (false) {\n\t\t/*"),
     ("slot", "port_slot.c", "size > bytes", "false"),
+    ("slot", "port_slot.c", "room = active->fa_size;", "room = UINT32_MAX;"),
     ("slot", "port_slot.c", "size += 3 * align * DIV_ROUND_UP(area->fa_size, page_size);", ";"),
     ("slot", "port_slot.c", "rc = mender_slot_clear_page(image.flash_area, mender_slot_flags_offset(image.flash_area));", "rc = 0;"),
     ("slot", "port_slot.c", "MIN(len, image.stream.buf_len - image.stream.buf_bytes)", "len"),

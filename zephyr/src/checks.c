@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must be configured otherwise, said while the image is built. */
+#include <zephyr/devicetree.h>
 #include <zephyr/kernel.h>
 
 #define SNIPPET "build with the snippet mender-mcu (west build -S mender-mcu; with sysbuild see docs/building.md), or set "
@@ -23,8 +24,21 @@ BUILD_ASSERT(KEY_STORE || IS_ENABLED(CONFIG_MENDER_MCU_KEY_FROM_APPLICATION),
 	     "the device key would be lost at every restart: set CONFIG_SECURE_STORAGE=y and give the board a storage partition");
 
 /* Records */
+#if DT_HAS_CHOSEN(zephyr_settings_partition)
+#define SETTINGS_PARTITION_NODE DT_CHOSEN(zephyr_settings_partition)
+#else
+#define SETTINGS_PARTITION_NODE DT_NODELABEL(storage_partition)
+#endif
 BUILD_ASSERT(IS_ENABLED(CONFIG_SETTINGS_NVS) || IS_ENABLED(CONFIG_SETTINGS_ZMS),
 	     "records are kept where settings are: set CONFIG_SETTINGS_NVS=y, or CONFIG_SETTINGS_ZMS=y where flash needs no erase");
+#if defined(CONFIG_SETTINGS_NVS) && DT_NODE_EXISTS(SETTINGS_PARTITION_NODE)
+/* A record and four table entries. */
+BUILD_ASSERT(DT_PROP_OR(DT_MTD_FROM_FIXED_PARTITION(SETTINGS_PARTITION_NODE), erase_block_size, 4096) *
+			     CONFIG_SETTINGS_NVS_SECTOR_SIZE_MULT >=
+		     1024 + 4 * 8,
+	     "records do not fit into a sector of NVS on this flash: raise CONFIG_SETTINGS_NVS_SECTOR_SIZE_MULT until a sector has 2048 "
+	     "bytes");
+#endif
 /* Of 100 power cuts in a write of ZMS, 16 to 30 left a store that cannot be written any more (docs/decisions/0004). */
 #define ERASED (IS_ENABLED(CONFIG_FLASH_HAS_EXPLICIT_ERASE) && !IS_ENABLED(CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE))
 BUILD_ASSERT(!IS_ENABLED(CONFIG_SETTINGS_ZMS) || !ERASED,

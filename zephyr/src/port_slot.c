@@ -88,18 +88,27 @@ static uint32_t trailer_size(const struct flash_area *area, uint32_t page_size)
 static int room(uint32_t *bytes)
 {
 	struct flash_pages_info page;
+	const struct flash_area *active;
+	uint32_t room;
 	uint32_t kept;
 	int rc = page_of(image.flash_area, mender_slot_flags_offset(image.flash_area), &page);
 
+	if (rc == 0) {
+		rc = flash_area_open(boot_fetch_active_slot(), &active);
+	}
 	if (rc != 0) {
 		return rc;
 	}
-	kept = trailer_size(image.flash_area, page.size);
+	/* The image must fit into both slots, which may differ. */
+	room = active->fa_size;
+	flash_area_close(active);
 	if (SLOT_SWAPS_USING_MOVE) {
-		/* The running image is first moved up by one page. */
-		kept += page.size;
+		/* Where the running image is first moved up by one page. */
+		room -= page.size;
 	}
-	*bytes = image.stream.available > kept ? image.stream.available - kept : 0;
+	room = MIN(room, image.stream.available);
+	kept = trailer_size(image.flash_area, page.size);
+	*bytes = room > kept ? room - kept : 0;
 	return 0;
 }
 
