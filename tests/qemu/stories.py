@@ -171,6 +171,7 @@ def aborted_in_trial(device):
     device.machine.until(lambda: "aborted" in device.said().lower(), "the client to hear of the abort")
     device.holds(1, other=2)
     device.updates_next(other=1)
+    expect(not device.finals(2), f"after the abort it reported {device.finals(2)}")
 
 
 def link_down(device):

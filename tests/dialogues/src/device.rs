@@ -247,6 +247,12 @@ impl Device {
         flash.counts(Area::RecordA).erases + flash.counts(Area::RecordB).erases
     }
 
+    /// Pages that the client has erased.
+    fn erases(&mut self) -> u64 {
+        let flash = &self.ports().flash;
+        Area::ALL.into_iter().map(|area| flash.counts(area).erases).sum()
+    }
+
     /// Whether the client has ever touched the slot for new images.
     pub fn slot_touched(&mut self) -> bool {
         let counts = self.ports().flash.counts(Area::Slot1);
@@ -282,8 +288,11 @@ impl Device {
     }
 
     fn poll_once(&mut self) -> u32 {
+        let erased = self.erases();
         let wait_ms = self.client().poll();
         assert!((1..=mender_client::POLL_MAX_MS).contains(&wait_ms));
+        let erased = self.erases() - erased;
+        assert!(erased <= 2, "{erased} pages erased in one poll:\n{}", self.story());
         if std::mem::take(&mut self.ports().restart) && !self.stuck || self.ports().flash.power.is_off() {
             self.restart();
             return 1;

@@ -67,6 +67,12 @@ fn aborted_after(says: Says, when: &str, image: Vec<u8>, runs: &str) -> Vec<Stri
     reported
 }
 
+/// Not even one that the server refuses.
+fn no_end_is_told(server: &Server, deployment: &str) {
+    let told = reports(server, deployment);
+    assert!(!told.iter().any(|status| status == "success" || status == "failure"), "{told:?}");
+}
+
 #[test]
 fn c33a_an_abort_before_the_download_keeps_it_from_beginning() {
     for (says, code) in Says::ALL.into_iter().zip([409, 404]) {
@@ -148,7 +154,7 @@ fn c33g_an_abort_is_obeyed_at_every_report_of_a_module_too() {
             device.run_until_quiet();
             assert_eq!(device.module_file(), None, "{stage}, undone");
             assert_eq!(device.artifact_name(), "release-1");
-            assert_eq!(final_statuses(&server, &deployment), [""; 0]);
+            no_end_is_told(&server, &deployment);
             the_next_update_succeeds(&server, &mut device);
         }
     }
@@ -167,7 +173,7 @@ fn c33h_an_abort_in_mid_download_is_heard_where_that_is_wanted() {
     let programmed = device.ports().flash.counts(mender_sim::Area::Slot1).programmed_bytes;
     assert!(programmed < 40 * 1024, "broken off: {programmed}");
     assert!(reports(&server, &deployment).len() > 1, "{:?}", reports(&server, &deployment));
-    assert_eq!(final_statuses(&server, &deployment), [""; 0]);
+    no_end_is_told(&server, &deployment);
     the_next_update_succeeds(&server, &mut device);
 }
 

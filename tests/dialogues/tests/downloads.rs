@@ -343,6 +343,8 @@ fn c40_a_range_that_was_not_asked_for_is_not_taken_and_the_download_begins_anew_
         format!("bytes 4999-{last}/{total}"),
         format!("bytes 5001-{last}/{total}"),
         format!("bytes 5000-{last}/{}", total + 1),
+        // To its own end, which is another one.
+        format!("bytes 5000-{total}/{}", total + 1),
         format!("bytes 5000-{}/{total}", last - 1000),
         format!("items 5000-{last}/{total}"),
         format!("bytes */{total}"),

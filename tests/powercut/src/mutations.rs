@@ -33,7 +33,13 @@ const fn mutation(name: &'static str, file: &'static str, old: &'static str, new
 }
 
 /// All of them.
-pub const MUTATIONS: [Mutation; 29] = [
+pub const MUTATIONS: [Mutation; 30] = [
+    mutation(
+        "a cut between arming and its record undoes the update",
+        BOOT,
+        "            (Phase::Install | Phase::VerifyReboot, true) if running.new => {",
+        "            (Phase::VerifyReboot, true) if running.new => {",
+    ),
     mutation(
         "swap armed before the last hash check",
         "rust/artifact/src/reader.rs",

@@ -93,16 +93,22 @@ pub fn newest(flash: &Flash) -> Option<(u32, Area, Vec<u8>)> {
     all.max_by_key(|(generation, ..)| *generation)
 }
 
-/// No deployment is in progress: the first byte of the entry with tag 1 is 0.
+/// No deployment is in progress.
 #[must_use]
 pub fn is_idle(record: &[u8]) -> bool {
+    phase(record) == Some(0)
+}
+
+/// How far the deployment is: the first byte of the entry with tag 1.
+#[must_use]
+pub fn phase(record: &[u8]) -> Option<u8> {
     let mut rest = record.get(HEAD..).unwrap_or_default();
     while let [tag, high, low, tail @ ..] = rest {
         let len = usize::from(u16::from_be_bytes([*high, *low]));
         if *tag == 1 {
-            return tail.first() == Some(&0);
+            return tail.first().copied();
         }
         rest = tail.get(len..).unwrap_or_default();
     }
-    false
+    None
 }

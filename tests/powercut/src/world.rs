@@ -7,8 +7,10 @@ use std::rc::Rc;
 
 use mender_client::{Buffers, Client, Config, Phase, Timing};
 use mender_port::{Errno, Verdict};
+use mender_sim::bootloader;
 use mender_sim::host::Unreadable;
 use mender_sim::mcuboot::{self, BootError};
+use mender_sim::trailer::SwapType;
 use mender_sim::{Area, Cut, Flash, FlashError, Host, Moment};
 use mender_testkit::image::Behaviour;
 
@@ -65,6 +67,10 @@ pub struct World {
     cuts: VecDeque<Cut>,
     /// Power cuts that happened.
     pub cuts_hit: u32,
+    /// One of them came where a good update may fail by it.
+    cuts_excuse: bool,
+    /// MCUboot was cut while it swapped the new image in.
+    half_swapped: bool,
     /// A copy of the world is wanted when the power comes back for the first time.
     pub capture: bool,
     /// That copy.
@@ -148,6 +154,8 @@ impl World {
             trace: Trace::new(text),
             cuts: VecDeque::new(),
             cuts_hit: 0,
+            cuts_excuse: false,
+            half_swapped: false,
             capture: false,
             captured: None,
             ends: Vec::new(),
@@ -186,6 +194,8 @@ impl World {
             trace: self.trace.fork(),
             cuts: self.cuts.clone(),
             cuts_hit: self.cuts_hit,
+            cuts_excuse: self.cuts_excuse,
+            half_swapped: self.half_swapped,
             capture: false,
             captured: None,
             ends: self.ends.clone(),
@@ -259,7 +269,7 @@ impl World {
             self.truth.begin(self.step + 1);
             self.drive()?;
             // A link that is refused once is asked for again.
-            let excused = self.cuts_hit > 0 || self.excuses || self.link.borrow().forbidden > 1;
+            let excused = self.cuts_excuse || self.excuses || self.link.borrow().forbidden > 1;
             let end = self.judge(number, Faults { hits: self.struck(), cuts: self.cuts_hit, excused })?;
             self.ends.push(end);
             (self.step, self.deployment) = (self.step + 1, None);
@@ -375,6 +385,7 @@ impl World {
             let mut flash = self.flash.take().ok_or_else(|| Violation("no flash".to_owned()))?;
             if flash.power.is_off() {
                 self.cuts_hit += 1;
+                self.cuts_excuse |= !self.half_swapped && !self.goes_on_after_a_cut(&flash);
                 self.link.borrow_mut().server.faults += 1;
                 self.trace.tell(self.clock.wall_ms(), "the power is back");
                 flash.power.restore();
@@ -387,7 +398,12 @@ impl World {
             }
             self.boots += 1;
             self.clock.advance(1000);
+            let swaps = self.half_swapped || mcuboot::swap_type_in(&flash, self.setup.mode) == SwapType::Test;
             let booted = mcuboot::boot(&mut flash, self.setup.mode);
+            let cut = matches!(booted, Err(BootError::Flash(FlashError::PowerCut)));
+            // Once the swap is complete the image has had its trial, also if it did not come to run.
+            self.half_swapped =
+                swaps && cut && mcuboot::swap_type_in(&flash, self.setup.mode) != SwapType::Revert;
             self.trace.tell(self.clock.wall_ms(), &format!("MCUboot: {booted:?}"));
             match booted {
                 Ok(booted) if booted.image.behaviour != Some(Behaviour::Hangs) => {
@@ -400,6 +416,23 @@ impl World {
             }
         }
         Err(Violation("MCUboot restarts for ever".to_owned()))
+    }
+
+    /// Whether the boot table leads on to success from a cut that came while the client ran, and left this: before the new image is asked
+    /// for (the download is taken up again), once it is asked for, and once it is confirmed. In between it is reverted, and a module's
+    /// states are undone.
+    fn goes_on_after_a_cut(&self, flash: &Flash) -> bool {
+        const BEFORE_OR_AFTER: [u8; 3] = [0, 1, 5];
+        let step = self.setup.story.steps.get(self.step);
+        if !step.is_some_and(|step| matches!(step.payload, Payload::Image(_))) {
+            return false;
+        }
+        let phase = records::newest(flash).and_then(|(_, _, record)| records::phase(&record));
+        let asked_for = mcuboot::swap_type_in(flash, self.setup.mode) == SwapType::Test;
+        let new = self.setup.images[self.step + 1].as_deref();
+        let runs = new.is_some_and(|new| flash.view(Area::Slot0).starts_with(new));
+        let confirmed = runs && bootloader::is_confirmed(flash);
+        phase.is_none_or(|phase| BEFORE_OR_AFTER.contains(&phase)) || asked_for || confirmed
     }
 
     fn run_client(

@@ -33,6 +33,25 @@ fn polls_and_inventories_come_at_their_intervals_with_up_to_a_fifth_more() {
 }
 
 #[test]
+fn what_is_tried_again_comes_at_a_random_time_too_so_that_a_fleet_does_not_come_back_at_once() {
+    let wakes = |event: Event<'_>| {
+        let mut m = Machine::new(Checkpoint::factory("release-1"), Timing::default());
+        assert_eq!(m.boot(RUNS_OLD, 0, 0), Action::Check);
+        assert_eq!((m.next(event, 0, u32::MAX), m.is_idle()), (Action::Wait, true));
+        m.wake_at_ms()
+    };
+    // The back-off by a fifth, the server's own word by a tenth.
+    assert_eq!(wakes(Event::CheckFailed { accepted: true, retry_after_ms: None }), 71_999);
+    assert_eq!(wakes(Event::CheckFailed { accepted: true, retry_after_ms: Some(100_000) }), 109_999);
+    // Looks at the inventory by a fifth; the checks are not in their way.
+    let mut m =
+        Machine::new(Checkpoint::factory("release-1"), Timing { poll_ms: u32::MAX, ..Timing::default() });
+    assert_eq!(m.boot(RUNS_OLD, 0, 0), Action::Check);
+    assert_eq!(m.next(Event::NothingOffered, 0, 0), Action::SendInventory);
+    assert_eq!((m.next(Event::InventorySent, 0, u32::MAX), m.wake_at_ms()), (Action::Wait, 34_559_999));
+}
+
+#[test]
 fn a_server_that_fails_is_asked_ever_less_often_and_success_forgets_it() {
     let mut d = Device::new(IMAGE);
     for s in [60, 60, 60, 120, 120, 120, 240, 240, 240, 300, 300] {

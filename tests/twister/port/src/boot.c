@@ -7,7 +7,7 @@
 #include <zephyr/sys/byteorder.h>
 #include <zephyr/ztest.h>
 
-#define MAGIC_AT (FIXED_PARTITION_SIZE(slot1_partition) - 16)
+#define MAGIC_AT(slot) (FIXED_PARTITION_SIZE(slot) - 16)
 
 static void before(void *fixture)
 {
@@ -92,7 +92,7 @@ ZTEST(boot, test_bytes_of_an_earlier_partition_map_in_place_of_the_trailer_do_no
 {
 	static const uint8_t strange[16] = {1, 2, 3, 4};
 
-	flash_put(SLOT0, MAGIC_AT, strange, sizeof(strange));
+	flash_put(SLOT0, MAGIC_AT(slot0_partition), strange, sizeof(strange));
 	zassert_false(boot_is_img_confirmed(), "MCUboot's library has become more lenient");
 	zassert_equal(mender_port_boot_is_confirmed(), 1);
 	/* What was armed can be disarmed. */
@@ -113,7 +113,7 @@ ZTEST(boot, test_a_torn_magic_number_does_not_keep_a_swap_from_being_requested)
 {
 	static const uint8_t torn[8] = {0x77, 0xc2, 0x95, 0xf3};
 
-	flash_put(SLOT1, MAGIC_AT, torn, sizeof(torn));
+	flash_put(SLOT1, MAGIC_AT(slot1_partition), torn, sizeof(torn));
 	zassert_true(boot_request_upgrade(BOOT_UPGRADE_TEST) != 0, "MCUboot's library has become more lenient");
 	zassert_ok(mender_port_boot_request_swap());
 	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_TEST);
@@ -124,7 +124,7 @@ ZTEST(boot, test_a_torn_magic_number_that_cannot_be_erased_is_an_error)
 {
 	static const uint8_t torn[8] = {0x77, 0xc2, 0x95, 0xf3};
 
-	flash_put(SLOT1, MAGIC_AT, torn, sizeof(torn));
+	flash_put(SLOT1, MAGIC_AT(slot1_partition), torn, sizeof(torn));
 	flash_fail_erase(1);
 	zassert_equal(mender_port_boot_request_swap(), -ETIMEDOUT);
 	zassert_equal(mcuboot_swap_type(), BOOT_SWAP_TYPE_NONE);
