@@ -52,7 +52,9 @@ EDGE = 6
 # Operations from a torn magic at the beginning of a revert to the second cut.
 SECOND_CUT_AFTER = 3
 
-Cut = collections.namedtuple("Cut", "moment number tear phase")
+# Whether the boot table leads on to success: from a download, which is begun anew, and from a swap, which MCUboot resumes. (The last operations
+# complete it; what was complete and did not run is reverted.)
+Cut = collections.namedtuple("Cut", "moment number tear phase succeeds", defaults=(False,))
 
 
 class Missed(Disturbed):
@@ -201,7 +203,8 @@ class Reference:
                 pairs = spread(numbers, (MANY if long else FEW)[phase])
                 if long and phase in ("swap", "revert"):
                     pairs += [(number, tear) for number in numbers[:EDGE] + numbers[-EDGE:] for tear in TEARS]
-                chosen += [Cut(moment, *pair, phase) for pair in dict.fromkeys(pairs)]
+                goes_on = {"download": numbers, "swap": numbers[:-EDGE]}.get(phase, [])
+                chosen += [Cut(moment, *pair, phase, pair[0] in goes_on) for pair in dict.fromkeys(pairs)]
         return chosen
 
 
@@ -246,6 +249,7 @@ def comes_back(device, cut, further):
     version = 2 if told == "success" else 1
     device.holds(version, (3 - version) if swapped else None)
     expect(told == "failure" or cut.moment != REVERT, "an image that faults was a success")
+    expect(told == "success" or not cut.succeeds, f"a good update failed after a cut in the {cut.phase}")
     if further or device.is_asked_for_a_swap():
         device.updates_next(version)
     return f"{told}, and that is true"

@@ -16,7 +16,7 @@ use mender_testkit::tool::{self, ToolError};
 
 fn mender_artifact_is_there() -> bool {
     if let Err(ToolError::NotInstalled) = tool::read(b"") {
-        println!("skipped: mender-artifact not found");
+        println!("skipped: no mender-artifact (apt install mender-artifact)");
         return false;
     }
     true
@@ -25,7 +25,7 @@ fn mender_artifact_is_there() -> bool {
 fn imgtool_is_there() -> bool {
     let there = Command::new("imgtool").arg("version").output().is_ok();
     if !there {
-        println!("skipped: imgtool not found");
+        println!("skipped: no imgtool (pip install imgtool)");
     }
     there
 }

@@ -128,7 +128,7 @@ TLS: good and bad updates, resets, a link that goes down, power cuts at chosen f
 MCUboot. Both slots are compared with what they must hold. Some minutes; needs Zephyr 4.3 with MCUboot, a compiler for Arm and
 qemu-system-arm.
 
-  --long   over 200 power cuts
+  --long   over 600 power cuts
   OPTION   of tests/qemu/qemu.py, such as --mode offset --only good
 ";
 

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one test command.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use crate::report::{Outcome, Report};
-use crate::run::{cargo, clean, find, output, root};
+use crate::run::{cargo, clean, find, output};
 use crate::{bench, catalogue, demo, docs, header, nopanic, powercut, zephyr};
 
-/// Programs that judge our work from outside, and where they come from.
-const JUDGES: [(&str, &str, &str); 5] = [
-    ("mender-artifact", "mender-artifact", "apt install mender-artifact"),
-    ("mender-client", "mender", "apt install mender-client"),
-    ("imgtool", "imgtool", "pip install imgtool"),
-    ("c++", "g++", "apt install g++"),
-    ("valgrind", "valgrind", "apt install valgrind"),
-];
+/// What a test prints that lacks something, followed by what that is.
+const SKIPPED: &str = "skipped: ";
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,12 +32,10 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
         report.step("lints", || plain("clippy --locked --all-targets -- -D warnings"));
         report.step("lints: firmware", firmware_lints);
     }
-    report.step("tests", || tests("test --locked --no-fail-fast"));
-    samples(&mut report);
-    for (name, other, from) in JUDGES {
-        if find(name).or_else(|| find(other)).is_none() {
-            report.skip(name, &format!("not installed ({from})"));
-        }
+    let mut skipped = BTreeSet::new();
+    report.step("tests", || tests("test --locked --no-fail-fast -- --show-output", &mut skipped));
+    for why in &skipped {
+        report.skip("some tests", why);
     }
     match find("python3").and(find("cmake")) {
         Some(_) => report.step("build files", build_files),
@@ -100,9 +93,10 @@ fn plain(command: &str) -> Outcome {
     if told.ok { Outcome::passed("") } else { Outcome::failed(told.text) }
 }
 
-/// `cargo test`, whose tests are counted.
-fn tests(command: &str) -> Outcome {
+/// `cargo test`, whose tests are counted; what some of them lacked goes to `skipped`.
+fn tests(command: &str, skipped: &mut BTreeSet<String>) -> Outcome {
     let told = output(&mut cargo(command.split(' ')));
+    skipped.extend(told.text.lines().filter_map(|line| line.strip_prefix(SKIPPED)).map(str::to_owned));
     let (passed, failed) = counts(&told.text);
     if told.ok && failed == 0 {
         return Outcome::Passed { count: passed, note: format!("{passed} tests") };
@@ -149,16 +143,13 @@ fn what_failed(text: &str) -> String {
                 .iter()
                 .any(|w| line.trim_start().starts_with(w))
     };
-    text.lines().filter(|line| !dull(line)).collect::<Vec<_>>().join("\n")
-}
-
-/// The official samples are read by the tests above when they are there.
-fn samples(report: &mut Report) {
-    let folder = root().join("../shared/artifacts");
-    let count = std::fs::read_dir(&folder).into_iter().flatten().flatten().count();
-    if count == 0 {
-        report.skip("samples", "no ../shared/artifacts; the fixtures in tests/conformance were read");
-    }
+    let mut went_well = false;
+    let tells = |line: &&str| {
+        went_well =
+            (went_well || *line == "successes:") && *line != "failures:" && !line.starts_with("test result:");
+        !went_well && !dull(line)
+    };
+    text.lines().filter(tells).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -170,5 +161,13 @@ mod own_tests {
         let text = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s\n\
                     x\ntest result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
         assert_eq!(counts(text), (15, 2));
+    }
+
+    #[test]
+    fn of_tests_that_failed_only_these_are_told_of() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nx\n\nfailures:\n\n\
+                    ---- b stdout ----\ny\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+        let told = "test b ... FAILED\nfailures:\n---- b stdout ----\ny\ntest result: FAILED. 1 passed; 1 failed; 0 ignored";
+        assert_eq!(what_failed(text), told);
     }
 }

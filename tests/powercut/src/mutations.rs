@@ -169,14 +169,14 @@ pub const MUTATIONS: [Mutation; 30] = [
     mutation(
         "a report of the end that fails is not repeated",
         MACHINE,
-        "            Report::Failed { retry_after_ms } if last || probe => {",
-        "            Report::Failed { retry_after_ms } if probe => {",
+        "            Report::Failed { accepted, retry_after_ms } if last || probe => {",
+        "            Report::Failed { accepted, retry_after_ms } if probe => {",
     ),
     mutation(
         "what runs is told by a flag, not by its hash",
         "rust/client/src/client.rs",
-        "cx.ports.running_hash().map(|hash| hash == c.image_hash)",
-        "cx.ports.is_confirmed().map(|confirmed| !confirmed)",
+        "Ok(trial && hash == c.image_hash)",
+        "Ok(trial && !cx.ports.is_confirmed().unwrap_or(true))",
     ),
     mutation(
         "a self-test that fails does not matter",
