@@ -45,7 +45,9 @@ const NO_CALLBACKS: MenderCallbacks = MenderCallbacks {
 /// @retval 0 ready.
 /// @retval MENDER_E_ALREADY_INITIALISED there is a client; `mender_client_exit` ends it.
 /// @retval MENDER_E_BUSY another thread makes it, or an exit is still to be done.
-/// @retval MENDER_E_CONFIG_… a setting is missing or wrong.
+/// @retval MENDER_E_CONFIG_… a setting is missing or wrong. @retval MENDER_E_CLEAR_TEXT a server by `http` without `allow_http`.
+/// @retval MENDER_E_ARGUMENT the tenant token is not UTF-8 or too long, or the tier is none. @retval MENDER_E_NULL_POINTER `config` is
+/// not aligned.
 ///
 /// # Safety
 /// `config` is NULL or points to a structure whose texts, buffers and callbacks are as `struct mender_config` says.

@@ -84,8 +84,9 @@ const fn good(payload: Payload) -> Step {
     Step { payload, good: true, abort_at_report: None, reason: "" }
 }
 
-const fn bad(payload: Payload) -> Step {
-    Step { payload, good: false, abort_at_report: None, reason: "" }
+/// With what the log must say of it where nothing else goes wrong.
+const fn bad(payload: Payload, reason: &'static str) -> Step {
+    Step { payload, good: false, abort_at_report: None, reason }
 }
 
 const fn aborted(payload: Payload, report: usize) -> Step {
@@ -97,16 +98,24 @@ const fn story(name: &'static str, steps: &'static [Step]) -> Story {
 }
 
 const FINE: Payload = Payload::Image(Behaviour::Fine);
-const UNBOOTABLE: Step = Step { reason: "refused by the boot loader", ..bad(Payload::Unbootable) };
+const UNBOOTABLE: Step = bad(Payload::Unbootable, "refused by the boot loader");
+const SELF_TEST: &str = "self-test of the new firmware failed";
+const UNREACHABLE: &str = "cannot reach the server";
+const CORRUPT: &str = "wrong checksum of a payload file";
+const MODULE: &str = "update module failed";
+const INTERRUPTED: &str = "interrupted by a restart";
 const FAILS: Payload = Payload::Image(Behaviour::FailsSelfTest);
 
 /// All scenarios.
 pub const STORIES: [Story; 28] = [
     Story { short: true, ..story("good", &[good(FINE)]) },
-    Story { short: true, ..story("bad-self-test", &[bad(FAILS)]) },
-    Story { short: true, ..story("hangs", &[bad(Payload::Image(Behaviour::Hangs))]) },
-    story("unreachable", &[bad(Payload::Image(Behaviour::NeverReachesServer))]),
-    story("corrupt", &[bad(Payload::Corrupt)]),
+    Story { short: true, ..story("bad-self-test", &[bad(FAILS, SELF_TEST)]) },
+    Story {
+        short: true,
+        ..story("hangs", &[bad(Payload::Image(Behaviour::Hangs), "reverted by the boot loader")])
+    },
+    story("unreachable", &[bad(Payload::Image(Behaviour::NeverReachesServer), UNREACHABLE)]),
+    story("corrupt", &[bad(Payload::Corrupt, CORRUPT)]),
     Story { short: true, ..story("unbootable", &[UNBOOTABLE]) },
     story("abort-downloading", &[aborted(FINE, 1)]),
     story("abort-installing", &[aborted(FINE, 2)]),
@@ -115,24 +124,30 @@ pub const STORIES: [Story; 28] = [
     story("abort-success", &[aborted(FINE, 5)]),
     Story { short: true, ..story("module", &[good(Payload::Module("x"))]) },
     Story { short: true, ..story("module-reboot", &[good(Payload::Module("reboot"))]) },
-    story("module-fails", &[bad(Payload::Module("fail ArtifactInstall"))]),
-    story("module-unfit", &[bad(Payload::Module("reboot\nfail ArtifactVerifyReboot"))]),
-    story("module-resets", &[bad(Payload::Module("reset ArtifactInstall"))]),
-    story("module-loops", &[bad(Payload::Module("reset ArtifactInstall\nreset ArtifactRollback"))]),
-    story("module-stays", &[bad(Payload::Module("no-rollback\nreboot\nfail ArtifactVerifyReboot"))]),
+    story("module-fails", &[bad(Payload::Module("fail ArtifactInstall"), MODULE)]),
+    story("module-unfit", &[bad(Payload::Module("reboot\nfail ArtifactVerifyReboot"), MODULE)]),
+    story("module-resets", &[bad(Payload::Module("reset ArtifactInstall"), INTERRUPTED)]),
+    story(
+        "module-loops",
+        &[bad(Payload::Module("reset ArtifactInstall\nreset ArtifactRollback"), "update loop detected")],
+    ),
+    story("module-stays", &[bad(Payload::Module("no-rollback\nreboot\nfail ArtifactVerifyReboot"), MODULE)]),
     story(
         "module-stuck",
-        &[bad(Payload::Module("reboot\nfail ArtifactVerifyReboot\nfail ArtifactRollback"))],
+        &[bad(Payload::Module("reboot\nfail ArtifactVerifyReboot\nfail ArtifactRollback"), MODULE)],
     ),
     Story { defers: true, ..story("defers", &[good(FINE)]) },
     Story { defers: true, ..story("abort-pause", &[aborted(FINE, 2)]) },
     Story { short: true, ..story("empty", &[good(Payload::Empty)]) },
     story("same-image", &[good(Payload::Same)]),
-    story("second", &[bad(FAILS), good(FINE)]),
+    story("second", &[bad(FAILS, SELF_TEST), good(FINE)]),
     Story { faults: &[NetFault::CutReply(9_000)], ..story("resume", &[good(FINE)]) },
     Story { fresh: true, ..story("first-boot", &[good(FINE)]) },
-    Story { newer_records: Newer::All, ..story("newer-records", &[bad(FAILS), good(FINE)]) },
-    Story { newer_records: Newer::OneForbidden, ..story("forbidden-record", &[bad(FAILS), good(FINE)]) },
+    Story { newer_records: Newer::All, ..story("newer-records", &[bad(FAILS, SELF_TEST), good(FINE)]) },
+    Story {
+        newer_records: Newer::OneForbidden,
+        ..story("forbidden-record", &[bad(FAILS, SELF_TEST), good(FINE)])
+    },
 ];
 
 /// The scenario of that name.

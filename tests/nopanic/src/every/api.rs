@@ -117,7 +117,11 @@ fn bodies() {
     let mut next = if any() { Next::new() } else { Next::default() };
     while any() {
         ErrorBody::feed(&mut refusal, any(), part(&mut memory));
-        see((ErrorBody::refusal(&refusal), ErrorBody::text(&refusal, any())));
+        see((
+            ErrorBody::refusal(&refusal),
+            ErrorBody::is_menders(&refusal),
+            ErrorBody::text(&refusal, any()),
+        ));
         TokenReader::feed(&mut token, any(), part(&mut memory));
         see(TokenReader::finish(&token));
         see(Next::feed(&mut next, any(), any(), part(&mut memory), part(&mut other)));

@@ -60,6 +60,7 @@ fn provides() {
             0u8 => see(Provides::load(&mut provides, any(), any(), any())),
             1 => see(Provides::begin(&mut provides, any())),
             2 if any() => Provides::reset(&mut provides),
+            2 if any() => Provides::rename(&mut provides, any()),
             2 => Provides::forget_incoming(&mut provides),
             3 => see(Provides::push(&mut provides, any(), any())),
             4 => Provides::clear(&mut provides, any()),
@@ -112,6 +113,7 @@ fn checkpoints(checkpoint: &mut Checkpoint) {
     checkpoint.failures_in_all = any();
     see(Checkpoint::may_try(checkpoint, &any()));
     Checkpoint::runs(checkpoint, &any(), any());
+    Checkpoint::commit_provides(checkpoint);
 }
 
 fn event() -> Event<'static> {
@@ -127,7 +129,7 @@ fn event() -> Event<'static> {
         8 => Event::Reported(match any() {
             0u8 => Report::Accepted,
             1 => Report::Aborted,
-            _ => Report::Failed { retry_after_ms: any() },
+            _ => Report::Failed { accepted: any(), retry_after_ms: any() },
         }),
         9 => Event::Downloaded,
         10 => Event::DownloadFailed(any()),
