@@ -601,7 +601,10 @@ struct mender_config {
 	const char *tenant_token;
 	/** The device type that artifacts must name, 1 to 256 bytes. */
 	const char *device_type;
-	/** Name of the artifact that the device was made with; counts until the first update is committed. 1 to 256 bytes. */
+	/**
+	 * Name of the artifact that the device was made with; counts until the first update is committed, and
+	 * when an image came by another way than a deployment. 1 to 256 bytes.
+	 */
 	const char *artifact_name;
 	/** The application's callbacks; copied. */
 	const struct mender_callbacks *callbacks;

@@ -153,7 +153,8 @@ pub struct MenderConfig {
     pub tenant_token: *const c_char,
     /// The device type that artifacts must name, 1 to 256 bytes.
     pub device_type: *const c_char,
-    /// Name of the artifact that the device was made with; counts until the first update is committed. 1 to 256 bytes.
+    /// Name of the artifact that the device was made with; counts until the first update is committed, and
+    /// when an image came by another way than a deployment. 1 to 256 bytes.
     pub artifact_name: *const c_char,
     /// The application's callbacks; copied.
     pub callbacks: *const MenderCallbacks,
