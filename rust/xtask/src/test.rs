@@ -46,10 +46,13 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
     nopanic::steps(&mut report, quick);
     if !quick {
         let has_libclang = header::steps(&mut report, true);
-        report.step("powercut", powercut::check);
         // Each keeps one processor busy, or none.
-        let mut steps: Vec<(_, fn() -> Outcome)> =
-            vec![("mutations", powercut::mutations), ("sigkill", demo::sigkill), ("demo", demo::check)];
+        let mut steps: Vec<(_, fn() -> Outcome)> = vec![
+            ("mutations", powercut::mutations),
+            ("powercut", powercut::check),
+            ("sigkill", demo::sigkill),
+            ("demo", demo::check),
+        ];
         match bench::missing() {
             Some(missing) => report.skip("bench", &missing),
             None => steps.push(("bench", bench::check)),
