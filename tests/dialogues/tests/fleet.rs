@@ -42,6 +42,11 @@ fn log_says(server: &Server, deployment: &str, text: &str) {
     assert!(log.iter().any(|entry| entry.message.contains(text)), "{text}: {log:?}");
 }
 
+/// What is dropped is offered again, so that it succeeds in the end.
+fn is_downloaded_once(device: &Device) {
+    assert_eq!(device.logged("downloading from byte 0"), 1, "{}", device.story());
+}
+
 fn count(server: &Server, what: &str) -> usize {
     dialogue(server).iter().filter(|line| line.starts_with(what)).count()
 }
@@ -66,7 +71,8 @@ fn a_404_of_a_proxy_is_no_word_about_the_deployment() {
         device.run_to_the_end(&server, &deployment);
         assert_eq!(server.fault_strikes(fault), 1);
         assert_eq!(final_statuses(&server, &deployment), ["success"], "{report}\n{}", device.story());
-        assert_eq!(device.version(), "2.0.0");
+        assert_eq!((device.version().as_str(), device.boots), ("2.0.0", 2));
+        is_downloaded_once(&device);
     }
 }
 
@@ -82,6 +88,7 @@ fn a_404_of_a_proxy_in_mid_download_is_no_abort() {
     device.run_to_the_end(&server, &deployment);
     assert_eq!(server.fault_strikes(fault), 2);
     assert_eq!(final_statuses(&server, &deployment), ["success"]);
+    is_downloaded_once(&device);
 }
 
 #[test]
