@@ -136,6 +136,17 @@ impl Call {
         }
     }
 
+    /// Whether the same may be taken soon. Not where the server accepts no such device, and not where a reply says that the request is at
+    /// fault: only a person changes that. A 404 may be a proxy's, and goes as the server comes back.
+    pub(crate) fn is_soon_worth_a_try(&self) -> bool {
+        let status = self.exchange.reply.head().status;
+        match self.error {
+            Some(Error::Unauthorized) => false,
+            None | Some(Error::ServerStatus) => !matches!(status, 400..=403 | 405..=428 | 430..=499),
+            Some(_) => true,
+        }
+    }
+
     /// What a check brought with status 200; its URL is in its buffer.
     pub(crate) fn offer<'a, P>(&self, cx: &'a Context<'_, P>) -> Option<Result<Offer<'a>, Refused<'a>>> {
         match &self.reading {

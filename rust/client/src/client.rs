@@ -601,7 +601,7 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
         cx.call_failed(error, call.what.name());
         retry_after_ms = call.retry_after_ms;
     }
-    let accepted = call.error != Some(Error::Unauthorized);
+    let accepted = call.is_soon_worth_a_try();
     let random = cx.ports.random();
     let happened = match call.what {
         What::Check => return checked(cx, machine, call, retry_after_ms, now_ms),
@@ -657,7 +657,7 @@ fn checked<P: Platform>(
         (204, _) => Happened::NothingOffered,
         (409, _) => Happened::Conflict,
         _ => {
-            let accepted = call.error != Some(Error::Unauthorized);
+            let accepted = call.is_soon_worth_a_try();
             Happened::CheckFailed { accepted, retry_after_ms }
         }
     };

@@ -80,7 +80,7 @@ pub enum Report {
     Aborted,
     /// Not delivered.
     Failed {
-        /// `false`: for the server accepts no such device.
+        /// `false`: for the server accepts no such device, or no such request.
         accepted: bool,
         /// The server's `Retry-After`, in ms.
         retry_after_ms: Option<u32>,
@@ -107,7 +107,7 @@ pub enum Event<'a> {
     Conflict,
     /// The check could not be made.
     CheckFailed {
-        /// `false`: for the server accepts no such device.
+        /// `false`: for the server accepts no such device, or no such request.
         accepted: bool,
         /// The server's `Retry-After`, in ms.
         retry_after_ms: Option<u32>,

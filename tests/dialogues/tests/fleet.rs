@@ -217,6 +217,32 @@ fn a_device_that_is_not_accepted_does_not_hurry_with_its_report() {
 }
 
 #[test]
+fn what_a_server_refuses_for_good_is_not_told_every_few_minutes() {
+    for (fault, what) in [
+        (Fault::report().body_contains("\"success\""), "PUT"),
+        (Fault::auth(), "auth"),
+        (Fault::check(), "check"),
+    ] {
+        let (server, mut device) = with_intervals();
+        if what == "auth" {
+            server.expire_tokens();
+        }
+        let fault = server.fault(fault.status(400));
+        let deployment = deploy_image(&server, "release-2", good("2.0.0"));
+        device.client().check_now();
+        device.run_for(3 * HOUR_MS);
+        let before = server.fault_strikes(fault);
+        device.run_for(DAY_MS);
+        let told = server.fault_strikes(fault) - before;
+        assert!((40..=48).contains(&told), "{what}: {told} times a day");
+        server.clear_faults();
+        device.run_to_the_end(&server, &deployment);
+        assert_eq!(final_statuses(&server, &deployment), ["success"], "{what}");
+        assert_eq!(device.boots, 2);
+    }
+}
+
+#[test]
 fn a_device_without_a_network_sleeps_ever_longer_and_is_back_soon() {
     let (_server, mut device) = ready();
     device.ports().faults.open = Some(Errno::EAGAIN);
