@@ -674,7 +674,7 @@ struct mender_update_module {
 	/** Install what was downloaded. */
 	int32_t (*artifact_install)(void *user);
 	/**
-	 * 1: the device must restart for the new software to run; 0: it need not. Asked after `artifact_install`, also after a restart.
+	 * 1: the device must restart for the new software to run; 0: it need not. Asked once, after `artifact_install`; a restart does not ask again.
 	 * NULL: it need not.
 	 */
 	int32_t (*needs_reboot)(void *user);

@@ -309,7 +309,9 @@ impl<'a> Message<'a> {
         match *self {
             Message::NextV2 { device_type, provides } => {
                 out.fill("{\"device_provides\":{$:$", &["device_type", device_type]);
-                for (key, value) in pairs::iter(provides).filter(|(key, _)| *key != "device_type") {
+                let told = |(key, value): &(&str, &str)| *key != "device_type" && !value.is_empty();
+                // The server takes no empty value, and would refuse every check because of it (protocol §2.1).
+                for (key, value) in pairs::iter(provides).filter(told) {
                     member(out, key, value);
                 }
                 out.str("}}");

@@ -42,14 +42,21 @@ fn a_check_is_read_back() {
         device_type: &'a str,
         artifact_name: &'a str,
         other: &'a str,
+        #[serde(default)]
+        empty: Option<&'a str>,
     }
     let mut provides = Pairs::<128>::new();
     provides.push("artifact_name", "release-1").unwrap();
-    provides.push("other", "").unwrap();
+    provides.push("other", "x").unwrap();
+    // The server takes no such value.
+    provides.push("empty", "").unwrap();
     let text = message(Message::NextV2 { device_type: "böard", provides: provides.as_bytes() });
     let (check, used) = serde_json_core::from_slice::<Check<'_>>(&text).unwrap();
     let p = check.device_provides;
-    assert_eq!((p.device_type, p.artifact_name, p.other, used), ("böard", "release-1", "", text.len()));
+    assert_eq!(
+        (p.device_type, p.artifact_name, p.other, p.empty, used),
+        ("böard", "release-1", "x", None, text.len())
+    );
 }
 
 #[test]

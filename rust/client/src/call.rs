@@ -122,6 +122,11 @@ impl Call {
         self.stage == Stage::Done
     }
 
+    /// Nothing was sent or received yet, so the IO buffer is free.
+    pub(crate) fn is_at_start(&self) -> bool {
+        self.stage == Stage::Start
+    }
+
     /// Status of the reply, which is the caller's affair; 0 when there was no useful one.
     pub(crate) fn status(&self) -> u16 {
         if self.error.is_some() { 0 } else { self.exchange.reply.head().status }
@@ -137,12 +142,15 @@ impl Call {
     }
 
     /// Whether the same may be taken soon. Not where the server accepts no such device, and not where a reply says that the request is at
-    /// fault: only a person changes that. A 404 may be a proxy's, and goes as the server comes back.
+    /// fault: only a person changes that. A 404 may be a proxy's,
+    /// and goes as the server comes back.
     pub(crate) fn is_soon_worth_a_try(&self) -> bool {
         let status = self.exchange.reply.head().status;
         match self.error {
             Some(Error::Unauthorized) => false,
-            None | Some(Error::ServerStatus) => !matches!(status, 400..=403 | 405..=428 | 430..=499),
+            None | Some(Error::ServerStatus) => {
+                !matches!(status, 400..=403 | 405..=407 | 409..=424 | 426..=428 | 430..=499)
+            }
             Some(_) => true,
         }
     }
@@ -483,6 +491,16 @@ pub(crate) fn public_key<P: Platform>(cx: &mut Context<'_, P>, key: &mut [u8; 65
     cx.ports.public_key(key).map_err(|errno| cx.port_failed(Error::KeyRead, errno))
 }
 
+/// Makes a device key where there is none.
+pub(crate) fn make_key<P: Platform>(cx: &mut Context<'_, P>) -> Result<(), (Error, Errno)> {
+    if cx.store_unreadable {
+        return Err((Error::StoreRead, Errno(0)));
+    }
+    cx.ports.make_device_key().map_err(|errno| (Error::KeyMake, errno))?;
+    cx.say(Event::KeyMade, "");
+    Ok(())
+}
+
 /// Makes the device key if there never was one.
 ///
 /// The order keeps the identity: the key is made only when the key store was read and is empty, no record says that one was
@@ -496,11 +514,7 @@ pub(crate) fn ready_key<P: Platform>(
         Ok(DeviceKey::Present) if checkpoint.key_made => return Ok(()),
         Ok(DeviceKey::Present) => {}
         Ok(DeviceKey::Absent) if checkpoint.key_made => return Err((Error::KeyLost, Errno(0))),
-        Ok(DeviceKey::Absent) if cx.store_unreadable => return Err((Error::StoreRead, Errno(0))),
-        Ok(DeviceKey::Absent) => {
-            cx.ports.make_device_key().map_err(|errno| (Error::KeyMake, errno))?;
-            cx.say(Event::KeyMade, "");
-        }
+        Ok(DeviceKey::Absent) => make_key(cx)?,
     }
     checkpoint.key_made = true;
     // Without this record the key is still found; only its loss could not be told from a first start.

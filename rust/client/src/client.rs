@@ -13,7 +13,7 @@ use core::mem::MaybeUninit;
 use mender_api::{Call as Asked, Entries as _, Entry, Message, PEM_LEN, Refused, Url, Window};
 use mender_artifact::Unsigned;
 use mender_base::{Error, Event, Status};
-use mender_port::{Channel, Notice, Platform, ResetCause, SwapState};
+use mender_port::{Channel, DeviceKey, Notice, Platform, ResetCause, SwapState};
 use mender_update::{Action, Checkpoint, Event as Happened, Kind, Machine, Phase, Report, Running};
 
 /// Longest time [`Client::poll`] asks for.
@@ -225,8 +225,13 @@ impl<'b, P: Platform> Client<'b, P> {
     /// [`PEM_LEN`] bytes; or what failed of the key.
     pub fn public_key(&mut self, pem: &mut [u8]) -> Result<usize, Error> {
         // Only between its works has the client room to write the record that goes with a new key.
-        let idle = self.machine.is_idle() && matches!(self.doing, Doing::Wait);
-        if !self.has_started() || !(idle || self.machine.checkpoint.key_made) {
+        let free = match self.doing {
+            Doing::Wait => self.machine.is_idle(),
+            // A network is waited for, or another try.
+            Doing::Call => self.machine.is_between() && self.call.is_at_start(),
+            Doing::Boot { .. } | Doing::Next(_) | Doing::Download | Doing::Reboot => false,
+        };
+        if !self.has_started() || !(free || self.machine.checkpoint.key_made) {
             return Err(Error::Busy);
         }
         let cx = &mut self.cx;
@@ -283,17 +288,26 @@ impl<'b, P: Platform> Client<'b, P> {
     }
 
     fn take_requests(&mut self, now_ms: u64) {
-        if !self.has_started() || !self.machine.is_idle() {
+        if !self.has_started() {
+            return;
+        }
+        let lost = self.cx.last_error.is_some_and(|last| last.error == Error::KeyLost);
+        if lost && self.authentication_asked && self.machine.checkpoint.key_made {
+            // Somebody has seen it, and wants the device to be accepted anew. A deployment in progress cannot end without a key. Made here, where
+            // nothing else is written: the record of it follows as it is used.
+            self.machine.checkpoint.key_made = false;
+            if self.cx.ports.device_key() == Ok(DeviceKey::Absent) {
+                // What fails is told when the key is used.
+                let _made = call::make_key(&mut self.cx);
+            }
+        }
+        if !self.machine.is_idle() {
             return;
         }
         let mut wake = false;
         if core::mem::take(&mut self.authentication_asked) {
             self.cx.token_len = 0;
             self.check_asked = true;
-            if self.cx.last_error.is_some_and(|last| last.error == Error::KeyLost) {
-                // Somebody has seen it, and wants the device to be accepted anew.
-                self.machine.checkpoint.key_made = false;
-            }
         }
         if core::mem::take(&mut self.retry_asked) {
             self.release_brake();
@@ -308,8 +322,8 @@ impl<'b, P: Platform> Client<'b, P> {
             self.machine.inventory_due(now_ms);
             wake = true;
         }
-        if wake && matches!(self.doing, Doing::Wait) {
-            self.until_ms = now_ms;
+        if wake && matches!(self.doing, Doing::Wait | Doing::Next(Action::Wait)) {
+            (self.doing, self.until_ms) = (Doing::Wait, now_ms);
         }
     }
 
@@ -625,7 +639,10 @@ fn called<P: Platform>(cx: &mut Context<'_, P>, machine: &mut Machine, call: &Ca
             Happened::InventorySent
         }
         // What the server does not take now it will not take in a minute.
-        What::Inventory if (400..500).contains(&status) => Happened::InventorySent,
+        What::Inventory if status >= 400 && !accepted => {
+            cx.call_failed(Error::ServerStatus, call.what.name());
+            Happened::InventorySent
+        }
         What::Inventory => Happened::InventoryFailed { retry_after_ms },
     };
     machine.next(happened, now_ms, random)

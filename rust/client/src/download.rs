@@ -359,7 +359,7 @@ impl<H: Hasher> Download<H> {
                 cx.close(Channel::Storage);
                 self.refresh(call);
             }
-            404 | 429 | 500.. => return Err(Error::ServerStatus),
+            404 | 408 | 425 | 429 | 500.. => return Err(Error::ServerStatus),
             _ => return Err(Error::DownloadStatus),
         }
         Ok(())
@@ -514,7 +514,8 @@ impl<H: Hasher> Download<H> {
         now: u32,
     ) -> Step {
         if call.what == What::Check {
-            if call.error.is_some() {
+            // What else is answered is no word of Mender's about the deployment.
+            if !matches!(call.status(), 200 | 204 | 409) {
                 // Half a URL may lie over the other one, which was of no use anyway.
                 cx.uri_len = 0;
                 let ms = self.broke(cx, Error::HttpClosed, now)?;

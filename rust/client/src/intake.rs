@@ -163,15 +163,15 @@ impl Intake {
         if self.files > 1 {
             return Err(Error::ImageFiles);
         }
-        if !may_try() {
-            return Err(Error::RevertedBefore);
-        }
         // The slot may hold the image to fall back to.
         if !ports.is_confirmed().map_err(|e| note(&mut self.failed, e, Error::Unconfirmed))? {
             return Err(Error::Unconfirmed);
         }
         if size == 0 {
             return Err(Error::ImageMagic);
+        }
+        if !may_try() {
+            return Err(Error::RevertedBefore);
         }
         Slot::begin(ports, size).map_err(|e| note(&mut self.failed, e, Error::SlotBegin))
     }

@@ -255,7 +255,7 @@ pub struct MenderUpdateModule {
     pub end: Option<unsafe extern "C" fn(user: *mut c_void, file_index: u8) -> i32>,
     /// Install what was downloaded.
     pub artifact_install: Option<unsafe extern "C" fn(user: *mut c_void) -> i32>,
-    /// 1: the device must restart for the new software to run; 0: it need not. Asked after `artifact_install`, also after a restart.
+    /// 1: the device must restart for the new software to run; 0: it need not. Asked once, after `artifact_install`; a restart does not ask again.
     /// NULL: it need not.
     pub needs_reboot: Option<unsafe extern "C" fn(user: *mut c_void) -> i32>,
     /// Prepare the restart; the client restarts the device after it.

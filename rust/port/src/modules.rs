@@ -15,7 +15,7 @@ pub trait Modules {
     /// The module for a payload type. The same for the same type after a restart.
     fn find(&mut self, payload_type: &str) -> Option<ModuleId>;
 
-    /// The device must restart for the new software to run. Asked after `ArtifactInstall`, and after a restart.
+    /// The device must restart for the new software to run. Asked once, after `ArtifactInstall`; the record keeps it over a restart.
     fn needs_reboot(&mut self, module: ModuleId) -> bool;
 
     /// The module can undo what it did.

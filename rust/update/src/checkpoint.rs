@@ -209,8 +209,11 @@ impl Checkpoint {
     /// Notes the checksum of the payload file in hand, an image. `false` when that was tried before and did not prove itself. Where nothing
     /// leads back it may be the one that runs.
     pub fn may_try(&mut self, sum: &Sha256) -> bool {
-        self.payload = first_bytes(sum);
-        self.reverted == 0 || self.reverted != self.payload
+        let payload = first_bytes(sum);
+        let may = self.reverted == 0 || self.reverted != payload;
+        // What is refused does not write the slot.
+        self.payload = if may { payload } else { 0 };
+        may
     }
 
     /// The provides become those of the artifact in hand.

@@ -149,7 +149,7 @@ pub enum Action {
     Wait,
     /// Ask the server for a deployment.
     Check,
-    /// Send the inventory if it changed, or always after [`Machine::inventory_due`].
+    /// Send the inventory if it changed, or the server may not have it.
     SendInventory,
     /// Write the checkpoint to flash.
     Save,

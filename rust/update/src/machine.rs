@@ -50,6 +50,10 @@ const PENDING_MS: u32 = 100;
 const NOT_ACCEPTED_CAP_MS: u32 = 1_800_000;
 /// How far apart the deployments of a device get at most of which one after the other fails, if update checks are not further apart.
 const HOLD_OFF_MAX_MS: u32 = 86_400_000;
+/// The same after a start of the device, which forgets how long it has waited.
+const HOLD_OFF_AT_BOOT_MS: u32 = 3_600_000;
+/// Tries of the last record of a deployment.
+const END_TRIES: u8 = 10;
 
 impl Machine {
     /// A machine that knows nothing, and whose times are all 0. All zeros, so that memory can be filled with it in one go.
@@ -429,7 +433,7 @@ impl Machine {
                 return Then::Act;
             }
             // The record before it would tell the end anew at the next restart, and perhaps another one.
-            Stage::SaveIdle if result.is_err() && self.backoff.tries() < self.timing.probe_tries => {
+            Stage::SaveIdle if result.is_err() && self.backoff.tries() < END_TRIES => {
                 let at_ms = self.later(None, 0);
                 return self.wait_until(at_ms);
             }

@@ -3,7 +3,7 @@
 
 use mender_client::Phase;
 use mender_dialogues::{
-    Device, Store, artifact, deploy_bytes, deploy_image, dialogue, final_statuses, good, http, image,
+    Device, Store, artifact, deploy, deploy_bytes, deploy_image, dialogue, final_statuses, good, http, image,
     reports, status, the_next_update_succeeds,
 };
 use mender_port::{Clock as _, Errno, Stage, Verdict};
@@ -437,4 +437,164 @@ fn deployments_that_all_fail_late_write_the_slot_ever_less_often() {
     }
     assert_eq!(pauses[4..], [1, 2, 4], "hours: {pauses:?}");
     the_next_update_succeeds(&server, &mut device);
+}
+
+// ---- the less likely
+
+fn timing(poll_ms: u32) -> mender_client::Timing {
+    mender_client::Timing { poll_ms, ..Default::default() }
+}
+
+#[test]
+fn an_empty_value_among_the_provides_does_not_end_all_updates() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    let d = deploy(&server, &artifact("release-2", good("2.0.0")).provides("rootfs-image.note", ""));
+    device.update(&server, &d);
+    let d = deploy_image(&server, "release-3", good("3.0.0"));
+    device.client().check_now();
+    device.run_for(120 * HOUR_MS);
+    assert_eq!(final_statuses(&server, &d), ["success"]);
+}
+
+#[test]
+fn a_device_that_is_on_for_half_a_day_at_a_time_takes_updates_after_failures() {
+    let server = http();
+    let mut device = Device::with(&server, |d| d.config.timing = timing(1_800_000));
+    device.run_until_quiet();
+    for n in 0..9 {
+        let name = format!("release-1{n}");
+        let bytes = artifact(&name, good("2.0.0")).build();
+        server.fault(Fault::download().times(1).corrupt(bytes.len() - 8 * 1024));
+        let deployment = deploy_bytes(&server, &name, bytes);
+        device.update(&server, &deployment);
+    }
+    let d = deploy_image(&server, "release-9", good("9.0.0"));
+    for _ in 0..30 {
+        device.restart();
+        device.run_for(12 * HOUR_MS);
+    }
+    assert_eq!(final_statuses(&server, &d), ["success"]);
+}
+
+#[test]
+fn a_key_that_is_lost_in_a_deployment_is_made_again_when_somebody_says_so() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("downloading from byte 0");
+    device.restart_with(|flash| wiped(flash, &[Area::Key]));
+    for _ in 0..20 {
+        device.run_for(HOUR_MS);
+        device.client().authenticate_now();
+    }
+    assert_eq!(device.logged("device key made"), 2);
+}
+
+#[test]
+fn a_refusal_by_the_brake_is_no_wear() {
+    let server = http();
+    let mut device = Device::with(&server, |d| d.config.timing = timing(1_800_000));
+    device.run_until_quiet();
+    let first = deploy_image(&server, "release-2", image("2.0.0", Behaviour::Hangs));
+    device.update(&server, &first);
+    for _ in 0..9 {
+        let again = server.deploy(DeploymentSpec::all("release-2")).unwrap();
+        device.update(&server, &again);
+    }
+    let pause_ms = device.snapshot().check_at_ms - device.clock.now_ms();
+    assert!(pause_ms <= 2_200_000, "{} min", pause_ms / 60_000);
+}
+
+#[test]
+fn the_public_key_is_to_be_had_before_there_is_a_network() {
+    let server = http();
+    let mut device =
+        Device::with(&server, |d| d.at_boot = Box::new(|ports| ports.faults.open = Some(Errno::EAGAIN)));
+    device.run_for(60_000);
+    assert!(device.client().public_key(&mut [0; 178]).is_ok());
+}
+
+#[test]
+fn an_inventory_that_a_proxy_kept_is_sent_again_soon() {
+    let server = http();
+    let mut device = Device::with(&server, |d| d.config.timing.inventory_ms = 604_800_000);
+    device.run_until_quiet();
+    server.fault(
+        Fault::inventory()
+            .status(404)
+            .header("content-type", "text/plain")
+            .body("404 page not found\n")
+            .times(1),
+    );
+    device.client().inventory_now();
+    server.clear_requests();
+    device.run_for(HOUR_MS);
+    assert!(dialogue(&server).iter().any(|line| line == "inventory 200"), "{:?}", dialogue(&server));
+}
+
+#[test]
+fn a_404_of_a_proxy_while_a_fresh_link_is_asked_for_fails_nothing() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    let d = deploy_image(&server, "release-2", good("2.0.0"));
+    server.fault(Fault::download().status(403).times(1));
+    server.fault(
+        Fault::check()
+            .skip(1)
+            .status(404)
+            .header("content-type", "text/plain")
+            .body("404 page not found\n")
+            .times(2),
+    );
+    device.client().check_now();
+    device.run_to_the_end(&server, &d);
+    assert_eq!(final_statuses(&server, &d), ["success"]);
+}
+
+#[test]
+fn a_store_that_timed_out_is_asked_again() {
+    for status in [408, 425] {
+        let server = http();
+        let mut device = Device::new(&server);
+        device.run_until_quiet();
+        let d = deploy_image(&server, "release-2", good("2.0.0"));
+        server.fault(Fault::download().status(status).times(1));
+        device.client().check_now();
+        device.run_to_the_end(&server, &d);
+        assert_eq!(final_statuses(&server, &d), ["success"], "{status}");
+    }
+}
+
+#[test]
+fn a_check_comes_with_a_confirmation_at_any_time() {
+    let server = http();
+    let mut device = Device::new(&server);
+    device.run_until_quiet();
+    deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("runs on trial");
+    device.restart_client_with(|flash| wiped(flash, &[Area::RecordA, Area::RecordB]));
+    device.run_until_logged("running image is not confirmed");
+    device.client().confirm().unwrap();
+    server.clear_requests();
+    device.run_for(60_000);
+    assert!(dialogue(&server).iter().any(|line| line.starts_with("check")));
+}
+
+#[test]
+fn tries_of_the_probe_are_not_those_of_the_last_record() {
+    let server = http();
+    let mut device = Device::with(&server, |d| d.config.timing.probe_tries = 1);
+    device.run_until_quiet();
+    deploy_image(&server, "release-2", good("2.0.0"));
+    device.client().check_now();
+    device.run_until_logged("reported success");
+    device.ports().faults.record_write = Some(Errno::EIO);
+    device.run_for(24 * HOUR_MS);
+    assert_eq!(device.logged("writing a record failed"), 11);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a restart means in each phase: the boot table.
 
-use super::{Machine, Stage, after};
+use super::{HOLD_OFF_AT_BOOT_MS, Machine, Stage, after};
 use crate::backoff::fraction;
 use crate::{Action, Kind, Phase, Running};
 use mender_base::{Error, limits};
@@ -15,6 +15,8 @@ impl Machine {
         let first_ms = after(now_ms, fraction(self.timing.first_check_ms, random));
         (self.check_at_ms, self.inventory_at_ms) = (first_ms, first_ms);
         self.hold_off();
+        // A device that is switched on for a few hours a day must come to its check, too.
+        self.check_at_ms = self.check_at_ms.min(after(first_ms, HOLD_OFF_AT_BOOT_MS));
         self.started(running);
         self.act()
     }
