@@ -37,6 +37,9 @@ HEADERS = {
     "zephyr/kernel.h": KERNEL_H,
     "zephyr/devicetree.h": "#define DT_HAS_CHOSEN(name) 0\n#define DT_NODELABEL(label) 1\n#define DT_NODE_EXISTS(node) 1\n"
                            "#define DT_MTD_FROM_FIXED_PARTITION(node) 1\n#define DT_PROP_OR(node, name, other) ERASE_BLOCK\n",
+    # As Zephyr's configuration of Mbed TLS has them, unless the application's header changes them.
+    "mbedtls/ssl.h": "".join(f"#ifndef MBEDTLS_SSL_{way}_CONTENT_LEN\n#define MBEDTLS_SSL_{way}_CONTENT_LEN "
+                             "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN\n#endif\n" for way in ("IN", "OUT")),
     "zephyr/logging/log.h": "#define LOG_MODULE_DECLARE(...) extern int log_module\n#define LOG_ERR(...) (void)0\n",
     "zephyr/net/net_ip.h": "#define AF_INET 2\n",
     "zephyr/net/socket.h": "#define SOL_TLS 1\n#define TLS_SEC_TAG_LIST 1\n#define TLS_HOSTNAME 2\n#define TLS_PEER_VERIFY 3\n"
@@ -153,6 +156,8 @@ GOOD = {
 }
 
 KEY_ON_ZMS = {"CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS": 1}
+# By a header of the application.
+SMALL_OUT = {"MBEDTLS_SSL_OUT_CONTENT_LEN": 2048, "CONFIG_MBEDTLS_HEAP_SIZE": 61000}
 ZMS = {"CONFIG_SETTINGS_NVS": None, "CONFIG_SETTINGS_ZMS": 1}
 
 # What is configured otherwise, and what must then be said; nothing: it is allowed.
@@ -192,6 +197,11 @@ CASES = [
     ({"CONFIG_MBEDTLS_HEAP_SIZE": 60000}, "-S mender-mcu"),
     ({"CONFIG_MENDER_MCU_TLS_RECORD_MAX": 4096, "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN": 4096,
       "CONFIG_MBEDTLS_HEAP_SIZE": 45000}, None),
+    # Buffers are as large as Mbed TLS has them, whatever comes from the server.
+    ({"CONFIG_MENDER_MCU_TLS_RECORD_MAX": 4096, "CONFIG_MBEDTLS_HEAP_SIZE": 45000}, "-S mender-mcu"),
+    (SMALL_OUT, None),
+    (SMALL_OUT | {"CONFIG_MBEDTLS_HEAP_SIZE": 60000}, "CONFIG_MBEDTLS_HEAP_SIZE"),
+    ({"MBEDTLS_SSL_IN_CONTENT_LEN": 4096}, "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN"),
 ]
 
 

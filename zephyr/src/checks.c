@@ -2,6 +2,9 @@
 /* What must be configured otherwise, said while the image is built. */
 #include <zephyr/devicetree.h>
 #include <zephyr/kernel.h>
+#if defined(CONFIG_NET_SOCKETS_SOCKOPT_TLS) && defined(CONFIG_MBEDTLS_BUILTIN)
+#include <mbedtls/ssl.h>
+#endif
 
 #define SNIPPET "build with the snippet mender-mcu (west build -S mender-mcu; with sysbuild see docs/building.md), or set "
 
@@ -67,11 +70,12 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_MBEDTLS_PSA_P256M_DRIVER_ENABLED) || IS_ENABLED(
 	     "CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED=y");
 BUILD_ASSERT(!IS_ENABLED(CONFIG_MENDER_MCU_TRUSTED_CLOCK) || IS_ENABLED(CONFIG_MBEDTLS_HAVE_TIME_DATE),
 	     "the dates of certificates would not be checked: set CONFIG_MBEDTLS_HAVE_TIME_DATE=y");
-BUILD_ASSERT(CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN >= CONFIG_MENDER_MCU_TLS_RECORD_MAX,
+/* Mbed TLS's own sizes, which an application's header may have changed (CONFIG_MBEDTLS_USER_CONFIG_FILE). */
+BUILD_ASSERT(MBEDTLS_SSL_IN_CONTENT_LEN >= CONFIG_MENDER_MCU_TLS_RECORD_MAX,
 	     "TLS records of the server would not fit: " SNIPPET "CONFIG_MBEDTLS_SSL_MAX_CONTENT_LEN=16384");
 #ifdef CONFIG_MBEDTLS_ENABLE_HEAP
 /* Two connections, each with a buffer either way, and one handshake. */
-BUILD_ASSERT(CONFIG_MBEDTLS_HEAP_SIZE >= 4 * CONFIG_MENDER_MCU_TLS_RECORD_MAX + 24000,
+BUILD_ASSERT(CONFIG_MBEDTLS_HEAP_SIZE >= 2 * (MBEDTLS_SSL_IN_CONTENT_LEN + MBEDTLS_SSL_OUT_CONTENT_LEN) + 24000,
 	     "two TLS connections would not fit: " SNIPPET "CONFIG_MBEDTLS_HEAP_SIZE=90000");
 #endif
 #endif
