@@ -225,6 +225,23 @@ class Board(unittest.TestCase):
         self.assertIn("the image is not built for MCUboot", text)
 
 
+class Clients(unittest.TestCase):
+    def test_another_mender_client_in_the_image_is_refused(self):
+        text, ok = choose(CHECK="clients", CONFIG_MENDER_MCU_CLIENT="y")
+        self.assertFalse(ok, text)
+        self.assertIn("two Mender clients are in one image: set CONFIG_MENDER_MCU_CLIENT=n", text)
+        # Its module alone does no harm.
+        self.assertEqual(choose(CHECK="clients", CONFIG_MENDER_MCU_CLIENT="n"), ("", True))
+
+    def test_every_check_is_called(self):
+        defined = set()
+        for path in (REPOSITORY / "zephyr/cmake").glob("*.cmake"):
+            defined |= set(re.findall(r"^function\((mender_mcu_check_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+        called = re.findall(r"^ +(mender_mcu_check_\w+)\(\)$", (REPOSITORY / "zephyr/CMakeLists.txt").read_text(encoding="utf-8"), re.MULTILINE)
+        self.assertGreater(len(defined), 3)
+        self.assertEqual(sorted(called), sorted(defined))
+
+
 class Identity(unittest.TestCase):
     def test_an_address_that_changes_is_a_warning(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -23,6 +23,14 @@ function(mender_mcu_features out)
   set(${out} ${features} PARENT_SCOPE)
 endfunction()
 
+# The C clients have this symbol, and functions of the same names, of which the linker takes whichever comes first.
+function(mender_mcu_check_clients)
+  if(CONFIG_MENDER_MCU_CLIENT)
+    message(FATAL_ERROR "mender-mcu: two Mender clients are in one image: set CONFIG_MENDER_MCU_CLIENT=n, which is the other one's, or "
+      "CONFIG_MENDER_MCU=n")
+  endif()
+endfunction()
+
 # A snippet comes after the application's own files, and Kconfig says nothing of what it overrides there.
 function(mender_mcu_check_snippet)
   set(snippet ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../snippets/mender-mcu/mender-mcu.conf)
