@@ -372,11 +372,16 @@ class Files(unittest.TestCase):
         self.assertNotIn("--only-p256", text)
         self.assertIn("--only-p256", self.embed(CA_FILES="ca.der", TLS_OWN_SERVER="y")[0])
 
-    def test_a_file_that_is_not_there_is_named(self):
-        for symbol in ("CA_FILES", "STORAGE_CA_FILES", "VERIFY_KEY_FILES", "TLS_CLIENT_CERT_FILE", "TLS_CLIENT_KEY_FILE"):
+    def test_a_file_that_is_not_there_is_named_with_what_it_should_be(self):
+        for symbol, what in (("CA_FILES", "the root certificate that the server's chain ends in, PEM or DER"),
+                             ("STORAGE_CA_FILES", "the root certificate that the chain of the artifact storage ends in, PEM or DER"),
+                             ("VERIFY_KEY_FILES", "the public key that artifacts are verified with, PEM"),
+                             ("TLS_CLIENT_CERT_FILE", "the certificate that the device shows to the server, PEM or DER"),
+                             ("TLS_CLIENT_KEY_FILE", "the private key of that certificate, PEM or DER")):
             text, ok = self.embed(**{"CA_FILES": "ca.der", symbol: "absent.pem"})
             self.assertFalse(ok, text)
-            self.assertIn(f"absent.pem does not exist (looked for {self.FIXTURES}/absent.pem)", text)
+            self.assertIn(f"CONFIG_MENDER_MCU_{symbol} names absent.pem, which does not exist (looked for {self.FIXTURES}/absent.pem): "
+                          f"it is {what}", text)
 
     def test_a_server_that_nothing_can_be_trusted_of_is_refused(self):
         text, ok = self.embed()
