@@ -18,6 +18,7 @@ endforeach()
 
 if(CHECK)
   include(${REPOSITORY}/zephyr/cmake/features.cmake)
+  include(${REPOSITORY}/zephyr/cmake/artifact.cmake)
   cmake_language(CALL mender_mcu_check_${CHECK})
   return()
 endif()

@@ -53,6 +53,12 @@ def choose(environment=None, **definitions):
     return " ".join((told.stdout + told.stderr).split()), told.returncode == 0
 
 
+def limit(name):
+    """A bound of the client."""
+    text = (REPOSITORY / "rust/base/src/limits.rs").read_text(encoding="utf-8")
+    return int(re.search(rf"^pub const {name}: \w+ = (\d+);", text, re.MULTILINE).group(1))
+
+
 class Targets(unittest.TestCase):
     def test_every_cpu_that_zephyr_names_has_its_rust_target(self):
         for target, symbols in TARGETS:
@@ -266,8 +272,8 @@ class Texts(unittest.TestCase):
     """What only the device would find to be wrong, after a whole build."""
 
     def check(self, **changes):
-        good = {"CONFIG_MENDER_MCU_SERVER_URL": "https://mender.example.com:444", "CONFIG_MENDER_MCU_ARTIFACT_NAME": "app-1"}
-        return choose(CHECK="texts", **{**good, **{f"CONFIG_MENDER_MCU_{name}": value for name, value in changes.items()}})
+        good = {"SERVER_URL": "https://mender.example.com:444", "ARTIFACT_NAME": "app-1", "DEVICE_TYPE": "board"}
+        return choose(CHECK="texts", **{f"CONFIG_MENDER_MCU_{name}": value for name, value in {**good, **changes}.items()})
 
     def test_good_ones_are_told_nothing(self):
         for url in ("https://mender.example.com", "https://mender.example.com/", "https://[::1]:8443"):
@@ -284,10 +290,45 @@ class Texts(unittest.TestCase):
         self.assertIn("CONFIG_MENDER_MCU_ALLOW_HTTP=y", text)
 
     def test_a_missing_one_is_told_what_to_set(self):
-        for name, told in (("SERVER_URL", "there is no server: set"), ("ARTIFACT_NAME", "give the application a VERSION file")):
+        for name, told in (("SERVER_URL", "there is no server: set"), ("ARTIFACT_NAME", "give the application a VERSION file"),
+                           ("DEVICE_TYPE", "set CONFIG_MENDER_MCU_DEVICE_TYPE")):
             text, ok = self.check(**{name: ""})
             self.assertFalse(ok, text)
             self.assertIn(told, text)
+
+    def test_a_name_that_the_client_does_not_take_is_refused(self):
+        for name in ("ARTIFACT_NAME", "DEVICE_TYPE"):
+            self.assertEqual(self.check(**{name: "n" * limit("NAME_MAX")}), ("", True))
+            # In bytes.
+            for long in ("n" * (limit("NAME_MAX") + 1), "ü" * (limit("NAME_MAX") // 2) + "n"):
+                text, ok = self.check(**{name: long})
+                self.assertFalse(ok, text)
+                self.assertIn(f"CONFIG_MENDER_MCU_{name} has 257 bytes: give it 256 or less", text)
+
+
+class Provides(unittest.TestCase):
+    """What the device has after an update must fit into the room that it has for that."""
+
+    def check(self, name, **changes):
+        changes = {"NAME": name, **changes}
+        text, ok = choose(CHECK="provides", **{f"CONFIG_MENDER_MCU_ARTIFACT_{symbol}": value for symbol, value in changes.items()})
+        self.assertTrue(ok, text)
+        return text
+
+    def test_an_artifact_name_that_would_not_be_kept_is_a_warning(self):
+        self.assertEqual(limit("PROVIDES_STORED"), 243)
+        self.assertEqual(self.check("n" * 95), "")
+        text = self.check("n" * 96)
+        self.assertIn("refuse zephyr.mender, for what it provides takes 244 bytes of 243: give CONFIG_MENDER_MCU_ARTIFACT_NAME 95 or less", text)
+
+    def test_what_else_it_provides_counts(self):
+        self.assertEqual(self.check("n" * 89, PROVIDES="colour:blue"), "")
+        self.assertIn("takes 244 bytes of 243: give CONFIG_MENDER_MCU_ARTIFACT_NAME 88 or less",
+                      self.check("n" * 89, PROVIDES="colour:blues"))
+        self.assertIn("takes 244 bytes of 243", self.check("n" * 82, PROVIDES="colour:blue 'of what:a b c'"))
+
+    def test_nothing_is_said_where_arguments_of_the_tool_change_it(self):
+        self.assertEqual(self.check("n" * 96, EXTRA_ARGS="--no-default-software-version"), "")
 
 
 class Snippet(unittest.TestCase):

@@ -72,6 +72,28 @@ function(_mender_mcu_artifact_options out)
   set(${out} ${options} ${more} PARENT_SCOPE)
 endfunction()
 
+# The room that the client has for provides (PROVIDES_STORED): 3 bytes for each pair, its key and its value.
+function(mender_mcu_check_provides)
+  if(NOT "${CONFIG_MENDER_MCU_ARTIFACT_EXTRA_ARGS}" STREQUAL "")
+    return()
+  endif()
+  string(LENGTH "artifact_namerootfs-image.zephyr-image.version" others)
+  math(EXPR others "${others} + 2 * 3")
+  separate_arguments(pairs UNIX_COMMAND "${CONFIG_MENDER_MCU_ARTIFACT_PROVIDES}")
+  foreach(pair IN LISTS pairs)
+    # Its colon is not kept.
+    string(LENGTH "${pair}" length)
+    math(EXPR others "${others} + 3 + ${length} - 1")
+  endforeach()
+  string(LENGTH "${CONFIG_MENDER_MCU_ARTIFACT_NAME}" length)
+  math(EXPR all "${others} + 2 * ${length}")
+  math(EXPR most "(243 - ${others}) / 2")
+  if(all GREATER 243)
+    message(WARNING "mender-mcu: devices will refuse zephyr.mender, for what it provides takes ${all} bytes of 243: give "
+      "CONFIG_MENDER_MCU_ARTIFACT_NAME ${most} or less, or provide less")
+  endif()
+endfunction()
+
 function(mender_mcu_add_artifact)
   if(NOT CONFIG_BUILD_OUTPUT_BIN)
     _mender_mcu_no_artifact("it is made of zephyr.signed.bin, which needs CONFIG_BUILD_OUTPUT_BIN")

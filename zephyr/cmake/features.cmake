@@ -91,6 +91,16 @@ function(mender_mcu_check_texts)
     message(FATAL_ERROR "mender-mcu: the device needs an artifact name: give the application a VERSION file or set "
       "CONFIG_MENDER_MCU_ARTIFACT_NAME")
   endif()
+  if("${CONFIG_MENDER_MCU_DEVICE_TYPE}" STREQUAL "")
+    message(FATAL_ERROR "mender-mcu: the device needs a type, which artifacts name: set CONFIG_MENDER_MCU_DEVICE_TYPE")
+  endif()
+  # NAME_MAX of the client.
+  foreach(name ARTIFACT_NAME DEVICE_TYPE)
+    string(LENGTH "${CONFIG_MENDER_MCU_${name}}" length)
+    if(length GREATER 256)
+      message(FATAL_ERROR "mender-mcu: CONFIG_MENDER_MCU_${name} has ${length} bytes: give it 256 or less")
+    endif()
+  endforeach()
 endfunction()
 
 # What devicetree must have, and what is to be known about the boot loader.
