@@ -50,6 +50,14 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS) || 
 	     "the device key would lie on ZMS, which does not survive power cuts on flash that must be erased: set "
 	     "CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_SETTINGS=y");
 
+/* Intervals */
+BUILD_ASSERT(CONFIG_MENDER_MCU_PROBE_TIMEOUT_S < CONFIG_MENDER_MCU_COMMIT_DEADLINE_S,
+	     "new firmware that reaches the server late would have no time left to commit: set CONFIG_MENDER_MCU_COMMIT_DEADLINE_S to "
+	     "more than CONFIG_MENDER_MCU_PROBE_TIMEOUT_S, twice as much by default");
+BUILD_ASSERT(CONFIG_MENDER_MCU_RETRY_INTERVAL_S <= CONFIG_MENDER_MCU_RETRY_INTERVAL_MAX_S,
+	     "the first wait after a failure would be longer than the longest: set CONFIG_MENDER_MCU_RETRY_INTERVAL_MAX_S to "
+	     "CONFIG_MENDER_MCU_RETRY_INTERVAL_S or more");
+
 /* TLS */
 BUILD_ASSERT(IS_ENABLED(CONFIG_NET_SOCKETS_SOCKOPT_TLS) || IS_ENABLED(CONFIG_MENDER_MCU_ALLOW_HTTP),
 	     "without TLS no server can be reached: set CONFIG_NET_SOCKETS_SOCKOPT_TLS=y, or CONFIG_MENDER_MCU_ALLOW_HTTP=y in a "
