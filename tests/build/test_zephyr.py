@@ -28,8 +28,8 @@ MODES = {"SWAP_USING_OFFSET", "SWAP_USING_MOVE", "SWAP_WITHOUT_SCRATCH", "SWAP_S
 
 @unittest.skipUnless(BASE, "no Zephyr found")
 class Symbols(unittest.TestCase):
-    def available(self, *symbols):
-        """Whether MENDER_MCU can be set where these symbols are y."""
+    def configured(self, *symbols, others=""):
+        """The module's symbols, MENDER_MCU set, where these symbols are y."""
         sys.path.insert(0, str(BASE / "scripts/kconfig"))
         import kconfiglib  # noqa: PLC0415  (Zephyr's)
 
@@ -37,11 +37,14 @@ class Symbols(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, environment):
             top = Path(folder) / "Kconfig"
             text = "".join(f"config {symbol}\n\tbool\n\tdefault y\n\n" for symbol in symbols)
-            top.write_text(text + f'source "{REPOSITORY}/zephyr/Kconfig"\n', encoding="utf-8")
+            top.write_text(text + others + f'source "{REPOSITORY}/zephyr/Kconfig"\n', encoding="utf-8")
             kconfig = kconfiglib.Kconfig(str(top), warn=False)
-        symbol = kconfig.syms["MENDER_MCU"]
-        symbol.set_value("y")
-        return symbol.str_value == "y"
+        kconfig.syms["MENDER_MCU"].set_value("y")
+        return kconfig.syms
+
+    def available(self, *symbols):
+        """Whether MENDER_MCU can be set where these symbols are y."""
+        return self.configured(*symbols)["MENDER_MCU"].str_value == "y"
 
     def test_each_mode_of_mcuboot_is_either_supported_or_refused(self):
         text = (BASE / "modules/Kconfig.mcuboot").read_text(encoding="utf-8")
@@ -56,6 +59,12 @@ class Symbols(unittest.TestCase):
             self.assertTrue(self.available(*symbols), symbols)
         for symbols in ([], ["CPU_CORTEX_M", "TRUSTED_EXECUTION_NONSECURE"], ["XTENSA"], ["RISCV", "64BIT"], ["X86", "X86_64", "64BIT"], ["ARCH_POSIX"], ["ARM64", "64BIT"]):
             self.assertFalse(self.available(*symbols), symbols)
+
+    def test_the_deployment_log_has_what_knows_why_the_device_restarted(self):
+        symbols = self.configured("CPU_CORTEX_M", others='config HWINFO\n\tbool "hwinfo"\n\n')
+        self.assertEqual(symbols["HWINFO"].str_value, "y")
+        symbols["MENDER_MCU_DEPLOYMENT_LOG"].set_value("n")
+        self.assertEqual(symbols["HWINFO"].str_value, "n")
 
     def test_what_is_turned_on_exists(self):
         # Kconfig takes a name that nobody defines without a word.
