@@ -260,6 +260,20 @@ class Identity(unittest.TestCase):
                     self.assertEqual("CONFIG_MENDER_MCU_IDENTITY_HWINFO=y" in text, told and by_address == "y", text)
 
 
+class KeyAtRest(unittest.TestCase):
+    PROVIDER = "CONFIG_SECURE_STORAGE_ITS_TRANSFORM_AEAD_KEY_PROVIDER_ENTRY_UID_HASH"
+
+    def test_a_device_key_that_anybody_can_decrypt_is_a_warning(self):
+        text, ok = choose(CHECK="key_at_rest", **{self.PROVIDER: "y"})
+        self.assertTrue(ok, text)
+        self.assertIn(f"({self.PROVIDER}): set CONFIG_HWINFO=y", text)
+
+    def test_where_it_is_known_or_not_there_nothing_is_said(self):
+        self.assertEqual(choose(CHECK="key_at_rest"), ("", True))
+        for symbol in ("KEYS_NOT_SECURE", "KEY_FROM_APPLICATION"):
+            self.assertEqual(choose(CHECK="key_at_rest", **{self.PROVIDER: "y", f"CONFIG_MENDER_MCU_{symbol}": "y"}), ("", True))
+
+
 class Stack(unittest.TestCase):
     def test_a_stack_that_would_overflow_is_a_warning(self):
         for thread, size, told in (("n", 2048, "=8192"), ("n", 4096, ""), ("y", 1024, "=3072"), ("y", 2048, "")):

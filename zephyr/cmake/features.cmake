@@ -31,6 +31,16 @@ function(mender_mcu_check_clients)
   endif()
 endfunction()
 
+# Zephyr's choice where HWINFO has no driver. Emulators have none, and say that their keys are not secure anyway.
+function(mender_mcu_check_key_at_rest)
+  if(CONFIG_SECURE_STORAGE_ITS_TRANSFORM_AEAD_KEY_PROVIDER_ENTRY_UID_HASH AND NOT CONFIG_MENDER_MCU_KEYS_NOT_SECURE
+     AND NOT CONFIG_MENDER_MCU_KEY_FROM_APPLICATION)
+    message(WARNING "mender-mcu: the device key is encrypted on flash with a number that everybody knows "
+      "(CONFIG_SECURE_STORAGE_ITS_TRANSFORM_AEAD_KEY_PROVIDER_ENTRY_UID_HASH): set CONFIG_HWINFO=y where Zephyr has a driver of it for "
+      "the chip, or have a key provider of your own (docs/building.md, \"What later firmware must keep\")")
+  endif()
+endfunction()
+
 # A snippet comes after the application's own files, and Kconfig says nothing of what it overrides there.
 function(mender_mcu_check_snippet)
   set(snippet ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../snippets/mender-mcu/mender-mcu.conf)
