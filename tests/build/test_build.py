@@ -276,8 +276,10 @@ class KeyAtRest(unittest.TestCase):
 
 class Stack(unittest.TestCase):
     def test_a_stack_that_would_overflow_is_a_warning(self):
-        for thread, size, told in (("n", 2048, "=8192"), ("n", 4096, ""), ("y", 1024, "=3072"), ("y", 2048, "")):
-            text, ok = choose(CHECK="stack", CONFIG_MENDER_MCU_THREAD=thread, CONFIG_MAIN_STACK_SIZE=size)
+        for thread, public, size, told in (("n", "n", 2048, "=8192"), ("n", "n", 4096, ""), ("n", "y", 4096, "=8192"), ("n", "y", 5120, ""),
+                                           ("y", "n", 1024, "=3072"), ("y", "y", 2048, "")):
+            text, ok = choose(CHECK="stack", CONFIG_MENDER_MCU_THREAD=thread, CONFIG_MENDER_MCU_TLS_PUBLIC_CA=public,
+                              CONFIG_MAIN_STACK_SIZE=size)
             self.assertTrue(ok, text)
             self.assertEqual(f"CONFIG_MAIN_STACK_SIZE{told}" in text, told != "", text)
 

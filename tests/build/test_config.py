@@ -160,6 +160,7 @@ GOOD = {
 }
 
 KEY_ON_ZMS = {"CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS": 1}
+PUBLIC = {"CONFIG_MENDER_MCU_TLS_PUBLIC_CA": 1, "CONFIG_MENDER_MCU_THREAD": 1, "CONFIG_MENDER_MCU_THREAD_STACK_SIZE": 5120}
 # By a header of the application.
 SMALL_OUT = {"MBEDTLS_SSL_OUT_CONTENT_LEN": 2048, "CONFIG_MBEDTLS_HEAP_SIZE": 61000}
 ZMS = {"CONFIG_SETTINGS_NVS": None, "CONFIG_SETTINGS_ZMS": 1}
@@ -184,6 +185,10 @@ CASES = [
     (ZMS | {"CONFIG_FLASH_HAS_EXPLICIT_ERASE": None, "CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE": 1}, None),
     (KEY_ON_ZMS, "device key would lie on ZMS"),
     (KEY_ON_ZMS | {"CONFIG_FLASH_HAS_NO_EXPLICIT_ERASE": 1}, None),
+    (PUBLIC, None),
+    (PUBLIC | {"CONFIG_MENDER_MCU_THREAD_STACK_SIZE": 4096}, "set CONFIG_MENDER_MCU_THREAD_STACK_SIZE to 5120"),
+    (PUBLIC | {"CONFIG_MENDER_MCU_THREAD_STACK_SIZE": 4096, "CONFIG_MENDER_MCU_TLS_PUBLIC_CA": None}, None),
+    (PUBLIC | {"CONFIG_MENDER_MCU_THREAD": None, "CONFIG_MENDER_MCU_THREAD_STACK_SIZE": None}, None),
     ({"CONFIG_MENDER_MCU_PROBE_TIMEOUT_S": 1800}, "set CONFIG_MENDER_MCU_COMMIT_DEADLINE_S"),
     ({"CONFIG_MENDER_MCU_PROBE_TIMEOUT_S": 1799}, None),
     ({"CONFIG_MENDER_MCU_RETRY_INTERVAL_S": 301}, "set CONFIG_MENDER_MCU_RETRY_INTERVAL_MAX_S"),
@@ -306,6 +311,12 @@ class Kconfig(unittest.TestCase):
                     self.assertRegex(block, r"\n\trange ", "no range")
                 if kind == "int" and not re.search("[Tt]ries|tag|own|Priority", prompt):
                     self.assertRegex(prompt, r"in (seconds|bytes)$", "no unit")
+
+
+    def test_no_stack_can_be_set_that_a_handshake_overflows(self):
+        block = next(block for name, _, _, block, _ in self.entries() if name == "MENDER_MCU_THREAD_STACK_SIZE")
+        # docs/footprint.md has what the least chain uses.
+        self.assertGreater(int(re.search(r"\n\trange (\d+) ", block).group(1)), 2560)
 
 
 class Credentials(unittest.TestCase):

@@ -50,6 +50,14 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS) || 
 	     "the device key would lie on ZMS, which does not survive power cuts on flash that must be erased: set "
 	     "CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_SETTINGS=y");
 
+/* Stack */
+#ifdef CONFIG_MENDER_MCU_THREAD
+/* A handshake with RSA of 4096 bits used 4024 bytes (docs/footprint.md). */
+BUILD_ASSERT(!IS_ENABLED(CONFIG_MENDER_MCU_TLS_PUBLIC_CA) || CONFIG_MENDER_MCU_THREAD_STACK_SIZE >= 5120,
+	     "a handshake with a public server may overflow the stack of the client's thread: set CONFIG_MENDER_MCU_THREAD_STACK_SIZE to "
+	     "5120 or more, 6144 by default");
+#endif
+
 /* Intervals */
 BUILD_ASSERT(CONFIG_MENDER_MCU_PROBE_TIMEOUT_S < CONFIG_MENDER_MCU_COMMIT_DEADLINE_S,
 	     "new firmware that reaches the server late would have no time left to commit: set CONFIG_MENDER_MCU_COMMIT_DEADLINE_S to "
