@@ -260,6 +260,23 @@ class Identity(unittest.TestCase):
                     self.assertEqual("CONFIG_MENDER_MCU_IDENTITY_HWINFO=y" in text, told and by_address == "y", text)
 
 
+class Tls(unittest.TestCase):
+    def test_key_exchange_without_forward_secrecy_is_a_warning_where_it_is_not_needed(self):
+        for preset, exchange, told in (("PUBLIC_CA", "y", True), ("PUBLIC_CA", "n", False), ("OWN_SERVER", "y", False)):
+            text, ok = choose(CHECK="tls", CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED=exchange, **{f"CONFIG_MENDER_MCU_TLS_{preset}": "y"})
+            self.assertTrue(ok, text)
+            self.assertEqual("set CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED=n" in text, told, text)
+
+    def test_no_configuration_of_ours_is_warned_of_it(self):
+        found = 0
+        for path in sorted(path for folder in ("samples", "tests") for path in (REPOSITORY / folder).rglob("*.conf")):
+            text = path.read_text(encoding="utf-8")
+            if re.search(r"^CONFIG_MENDER_MCU_(TLS_PUBLIC_CA|SERVER_HOSTED_\w+)=y$", text, re.MULTILINE):
+                self.assertIn("\nCONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED=n\n", text, path)
+                found += 1
+        self.assertGreater(found, 1)
+
+
 class KeyAtRest(unittest.TestCase):
     PROVIDER = "CONFIG_SECURE_STORAGE_ITS_TRANSFORM_AEAD_KEY_PROVIDER_ENTRY_UID_HASH"
 

@@ -67,6 +67,14 @@ function(mender_mcu_check_snippet)
   endforeach()
 endfunction()
 
+# Zephyr's TLS sockets turn it on, and neither this module nor its snippet may turn it off: with P256-M alone it must stay (checks.c).
+function(mender_mcu_check_tls)
+  if(CONFIG_MENDER_MCU_TLS_PUBLIC_CA AND CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED)
+    message(WARNING "mender-mcu: TLS offers key exchange by RSA, which has no forward secrecy and which public servers do not need: set "
+      "CONFIG_MBEDTLS_KEY_EXCHANGE_RSA_ENABLED=n")
+  endif()
+endfunction()
+
 # Some SoCs have a default of their own, which counts before ours (docs/footprint.md has what is used).
 function(mender_mcu_check_stack)
   if(CONFIG_MENDER_MCU_THREAD)
