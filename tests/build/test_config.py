@@ -354,6 +354,23 @@ class Credentials(unittest.TestCase):
                 told, _ = self.embed("--api", path)
                 self.assertRegex(told, rf"^mender-mcu: {path}: .*{why}.*\n$")
 
+    @unittest.skipUnless(shutil.which("openssl"), "no openssl")
+    def test_an_encrypted_key_is_told_how_to_decrypt_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plain, path = Path(folder) / "plain.pem", Path(folder) / "key.pem"
+            subprocess.run(["openssl", "ecparam", "-genkey", "-noout", "-name", "prime256v1", "-out", plain], check=True)
+            # The older form, with Proc-Type, and PKCS #8.
+            for how in (["ec", "-aes128"], ["pkcs8", "-topk8"]):
+                command = ["openssl", *how, "-in", plain, "-passout", "pass:secret", "-out", path]
+                subprocess.run(command, check=True, capture_output=True)
+                self.assertIn("ENCRYPTED", path.read_text(encoding="ascii"))
+                told, _ = self.embed("--api", FIXTURES / "ca.der", "--certificate", FIXTURES / "client.der", "--key", path)
+                self.assertRegex(told, rf"^mender-mcu: {path}: is encrypted.*`openssl pkey -in key.pem -out decrypted.pem`\n$")
+                subprocess.run(["openssl", "pkey", "-in", path, "-passin", "pass:secret", "-out", plain], check=True)
+                told, header = self.embed("--api", FIXTURES / "ca.der", "--certificate", FIXTURES / "client.der", "--key", plain)
+                self.assertEqual(told, "")
+                self.assertIn("mender_client_key_0", header)
+
     def test_a_client_certificate_is_embedded_with_its_key(self):
         certificate, key = FIXTURES / "api.der", FIXTURES / "server-key.der"
         told, header = self.embed("--only-p256", "--api", FIXTURES / "ca.der", "--certificate", certificate, "--key", key)

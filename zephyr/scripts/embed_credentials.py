@@ -22,7 +22,11 @@ def blocks(path, label):
     raw = path.read_bytes()
     if raw[:1] == b"\x30":
         return [raw]
-    # Keys say of which kind they are: "EC PRIVATE KEY". Encrypted ones cannot be used.
+    # PKCS #8 says it in the label (RFC 7468), the older forms in a header (RFC 1421).
+    if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in raw or re.search(rb"^Proc-Type: *4, *ENCRYPTED", raw, re.MULTILINE):
+        fail(path, "is encrypted, and a device has nobody to enter the passphrase: decrypt it first, "
+             f"`openssl pkey -in {path.name} -out decrypted.pem`")
+    # Keys say of which kind they are: "EC PRIVATE KEY".
     what = rb"(?:EC |RSA )?" + label
     found = re.findall(rb"-----BEGIN " + what + rb"-----(.*?)-----END " + what + rb"-----", raw, re.DOTALL)
     if not found:
