@@ -784,8 +784,8 @@ int32_t mender_client_activate(void);
  * Does one bounded piece of work: receives or sends at most one IO buffer, erases at most two flash pages. Connecting may block: on Zephyr
  * for `CONFIG_NET_SOCKETS_DNS_TIMEOUT` with each of IPv4 and IPv6, then for `CONFIG_NET_SOCKETS_CONNECT_TIMEOUT` with TCP and once more
  * with TLS, for each address of the host until one answers. Without a network nothing blocks, on Zephyr with
- * `CONFIG_MENDER_MCU_WAIT_FOR_NETWORK`. Only one thread polls; it needs no lock
- * against the threads that call other functions.
+ * `CONFIG_MENDER_MCU_WAIT_FOR_NETWORK`. So it belongs in a thread of its own, never on the system work queue. Only one thread polls; it
+ * needs no lock against the threads that call other functions.
  *
  * @return in how many ms it wants to run again, 1 to `MENDER_POLL_MAX_MS`, always. Without an active client that is
  * `MENDER_POLL_MAX_MS`. What fails is logged, and kept for `mender_client_last_error`.
