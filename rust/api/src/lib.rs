@@ -82,7 +82,7 @@ pub use error_body::{ErrorBody, Refusal};
 pub use next::{Next, Offer, Refused};
 pub use reply::{ContentRange, Head, Part, Reply};
 pub use request::{
-    Attributes, Authenticate, Call, Download, Entries, Entry, Message, PEM_LEN, Request, Tier, Value, pem,
+    Attributes, Authenticate, Call, Download, Entries, Entry, Message, PEM_LEN, Request, Tier, pem,
 };
 pub use signature::{DER_MAX, der};
 pub use token::TokenReader;

@@ -141,21 +141,11 @@ pub trait Entries {
     fn visit(&self, each: &mut dyn FnMut(&Entry<'_>));
 }
 
-/// Value of an inventory attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// A text.
-    Text(&'a str),
-    /// A list of texts; may be empty.
-    Texts(&'a [&'a str]),
-    /// A number.
-    Integer(i64),
-}
-
 /// A source of inventory attributes. A request is written several times: it must give the same each time.
 pub trait Attributes {
-    /// Calls `each` with every attribute's name (1…1024 bytes) and value, 100 at most.
-    fn visit(&self, each: &mut dyn FnMut(&str, Value<'_>));
+    /// Calls `each` with every attribute's name (1…1024 bytes) and value, 100 at most. Values are texts: the server would take numbers
+    /// and lists, too (protocol §4), which nothing here has.
+    fn visit(&self, each: &mut dyn FnMut(&str, &str));
 }
 
 impl Request<'_> {
@@ -349,26 +339,10 @@ fn log(out: &mut Window<'_>, entries: &dyn Entries) {
 
 fn inventory(out: &mut Window<'_>, attributes: &dyn Attributes) {
     out.str("[");
-    let mut pattern = "{\"name\":$,\"value\":";
+    let mut pattern = "{\"name\":$,\"value\":$}";
     attributes.visit(&mut |name, value| {
-        out.fill(pattern, &[name]);
-        pattern = ",{\"name\":$,\"value\":";
-        match value {
-            Value::Text(text) => out.json_string(text),
-            Value::Integer(n) => {
-                out.str(if n < 0 { "-" } else { "" });
-                out.decimal(n.unsigned_abs());
-            }
-            Value::Texts(texts) => {
-                let mut pattern = "[$";
-                for text in texts {
-                    out.fill(pattern, &[text]);
-                    pattern = ",$";
-                }
-                out.str(if texts.is_empty() { "[]" } else { "]" });
-            }
-        }
-        out.str("}");
+        out.fill(pattern, &[name, value]);
+        pattern = ",{\"name\":$,\"value\":$}";
     });
     out.str("]");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mender_api::{
-    Attributes, Authenticate, Call, DER_MAX, Download, Entries, Entry, Message, Request, Tier, Url, Value,
-    Window, der,
+    Attributes, Authenticate, Call, DER_MAX, Download, Entries, Entry, Message, Request, Tier, Url, Window,
+    der,
 };
 use mender_base::{Event, Status, event, pairs::Pairs};
 use serde_json::{Value as Json, json};
@@ -224,25 +224,17 @@ fn a_log_has_a_full_timestamp_a_level_and_a_message_in_every_entry() {
     assert_eq!(messages[1]["timestamp"], "1970-01-01T00:00:01.500Z");
 }
 
-struct Inventory(Vec<(&'static str, Value<'static>)>);
+struct Inventory(Vec<(&'static str, &'static str)>);
 
 impl Attributes for Inventory {
-    fn visit(&self, each: &mut dyn FnMut(&str, Value<'_>)) {
-        self.0.iter().for_each(|(name, value)| each(name, *value));
+    fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.0.iter().for_each(|(name, value)| each(name, value));
     }
 }
 
 #[test]
-fn an_inventory_has_texts_lists_and_numbers() {
-    let inventory = Inventory(vec![
-        ("device_type", Value::Text("nucleo")),
-        ("weird \"name\"", Value::Text("\u{0}\t")),
-        ("ip", Value::Texts(&["1.2.3.4", "::1\""])),
-        ("none", Value::Texts(&[])),
-        ("least", Value::Integer(i64::MIN)),
-        ("most", Value::Integer(i64::MAX)),
-        ("zero", Value::Integer(0)),
-    ]);
+fn an_inventory_has_texts() {
+    let inventory = Inventory(vec![("device_type", "nucleo"), ("weird \"name\"", "\u{0}\t"), ("none", "")]);
     let seen = call(Message::Inventory(&inventory));
     assert_eq!(seen.line, "PUT /api/devices/v1/inventory/device/attributes");
     assert_eq!(
@@ -250,11 +242,7 @@ fn an_inventory_has_texts_lists_and_numbers() {
         json!([
             {"name": "device_type", "value": "nucleo"},
             {"name": "weird \"name\"", "value": "\u{0}\t"},
-            {"name": "ip", "value": ["1.2.3.4", "::1\""]},
-            {"name": "none", "value": []},
-            {"name": "least", "value": i64::MIN},
-            {"name": "most", "value": i64::MAX},
-            {"name": "zero", "value": 0},
+            {"name": "none", "value": ""},
         ])
     );
     assert_eq!(call(Message::Inventory(&Inventory(Vec::new()))).body, "[]");

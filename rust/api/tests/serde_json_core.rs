@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every body we write, read by another device's JSON library.
 
-use mender_api::{Attributes, Authenticate, Call, Message, Tier, Value, Window};
+use mender_api::{Attributes, Authenticate, Call, Message, Tier, Window};
 use mender_base::Status;
 use mender_base::pairs::Pairs;
 use serde::Deserialize;
@@ -86,9 +86,9 @@ fn an_authentication_is_read_back_down_to_the_object_within_its_string() {
 fn an_inventory_is_read_back() {
     struct Two;
     impl Attributes for Two {
-        fn visit(&self, each: &mut dyn FnMut(&str, Value<'_>)) {
-            each("device_type", Value::Text("sim"));
-            each("version", Value::Text("1.0"));
+        fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
+            each("device_type", "sim");
+            each("version", "1.0");
         }
     }
     #[derive(Deserialize)]

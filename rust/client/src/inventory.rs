@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The inventory: device type, provides, client version, and what the application adds (protocol §4).
 
-use mender_api::{Attributes, Value};
+use mender_api::Attributes;
 use mender_port::Application;
 use mender_update::Provides;
 
@@ -12,12 +12,12 @@ pub(crate) struct Inventory<'a, P> {
 }
 
 impl<P: Application> Attributes for Inventory<'_, P> {
-    fn visit(&self, each: &mut dyn FnMut(&str, Value<'_>)) {
-        each("device_type", Value::Text(self.device_type));
+    fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
+        each("device_type", self.device_type);
         for (key, value) in self.provides.stored() {
-            each(key, Value::Text(value));
+            each(key, value);
         }
-        each("mender_client_version", Value::Text(crate::VERSION));
-        self.application.inventory(&mut |name, value| each(name, Value::Text(value)));
+        each("mender_client_version", crate::VERSION);
+        self.application.inventory(each);
     }
 }

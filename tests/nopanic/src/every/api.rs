@@ -3,7 +3,7 @@
 
 use mender_api::{
     Attributes, Authenticate, Call, DER_MAX, Download, Entries, Entry, ErrorBody, Message, Next, Reply,
-    Request, Tier, TokenReader, Url, Value, Window, der, pem, time,
+    Request, Tier, TokenReader, Url, Window, der, pem, time,
 };
 use nopanic::any::{any, one_of, part, see};
 
@@ -19,14 +19,9 @@ impl Entries for Unknown {
 }
 
 impl Attributes for Unknown {
-    fn visit(&self, each: &mut dyn FnMut(&str, Value<'_>)) {
+    fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
         while any() {
-            let value = match any() {
-                0u8 => Value::Text(any()),
-                1 => Value::Texts(any()),
-                _ => Value::Integer(any()),
-            };
-            each(any(), value);
+            each(any(), any());
         }
     }
 }
