@@ -49,6 +49,7 @@ MUTANTS = [
     ("crypto", "port_crypto.c", "if (status == PSA_ERROR_INVALID_SIGNATURE) {\n\t\treturn 0;", "if (status != PSA_SUCCESS) {\n\t\treturn 1;"),
     ("crypto", "port_crypto.c", ".kind == MENDER_KEY_RSA", ".kind != MENDER_KEY_RSA"),
     ("crypto", "port_crypto.c", "status == PSA_ERROR_INVALID_HANDLE || status == PSA_ERROR_DOES_NOT_EXIST", "false"),
+    ("crypto", "port_crypto.c", "status == PSA_ERROR_INVALID_HANDLE || status == PSA_ERROR_DOES_NOT_EXIST", "status != PSA_SUCCESS"),
     ("crypto", "port_crypto.c", "(void)psa_generate_random((uint8_t *)&number, sizeof(number));", ";"),
     ("hash", "port_hash.c", "if (!running->begun) {", "if (true) {"),
     ("hash", "port_hash.c", "running->status = psa_hash_update(&running->operation, data, len);", ";"),

@@ -2,14 +2,26 @@
 #include <mender_port.h>
 #include <psa/crypto.h>
 #include <string.h>
+#include <zephyr/settings/settings.h>
 #include <zephyr/ztest.h>
 
 #include "vectors.h"
+
+/* Where Zephyr's secure storage keeps the device key: Mbed TLS is its caller number 2. */
+static const char *stored_key(void)
+{
+	static char name[32];
+
+	snprintk(name, sizeof(name), CONFIG_SECURE_STORAGE_ITS_STORE_SETTINGS_PREFIX "2/%x", CONFIG_MENDER_MCU_KEY_ID);
+	return name;
+}
 
 static void before(void *fixture)
 {
 	ARG_UNUSED(fixture);
 	psa_destroy_key(CONFIG_MENDER_MCU_KEY_ID);
+	/* PSA does not destroy a key that it cannot read. */
+	(void)settings_delete(stored_key());
 }
 
 ZTEST(crypto, test_a_device_key_is_absent_then_made_then_there)
@@ -23,6 +35,22 @@ ZTEST(crypto, test_a_device_key_is_absent_then_made_then_there)
 	zassert_ok(mender_port_crypto_public_key(point));
 	zassert_equal(point[0], 4);
 	zassert_true(mender_port_crypto_make_device_key() < 0, "a key that is there is never replaced");
+}
+
+ZTEST(crypto, test_a_key_that_cannot_be_read_is_not_taken_for_absent)
+{
+	static const uint8_t garbage[64] = {1, 2, 3};
+	uint8_t stored[sizeof(garbage)];
+
+	zassert_ok(mender_port_crypto_make_device_key());
+	zassert_true(settings_get_val_len(stored_key()) > 0, "the key is elsewhere");
+	zassert_ok(settings_save_one(stored_key(), garbage, sizeof(garbage)));
+	/* PSA would answer from its memory. */
+	zassert_ok(psa_purge_key(CONFIG_MENDER_MCU_KEY_ID));
+	zassert_true(mender_port_crypto_device_key() < 0);
+	zassert_true(mender_port_crypto_make_device_key() < 0, "to the server it would be another device");
+	zassert_equal(settings_load_one(stored_key(), stored, sizeof(stored)), sizeof(garbage));
+	zassert_mem_equal(stored, garbage, sizeof(garbage));
 }
 
 ZTEST(crypto, test_the_private_key_does_not_leave_psa)
