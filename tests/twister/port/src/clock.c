@@ -152,9 +152,4 @@ ZTEST(clock, test_no_interrupt_comes_between_lock_and_unlock)
 	k_timer_stop(&ticker);
 }
 
-ZTEST(clock, test_an_unset_wall_clock_is_not_taken_for_a_time)
-{
-	zassert_equal(mender_port_clock_unix_ms(), 0);
-}
-
 ZTEST_SUITE(clock, NULL, NULL, before, NULL, NULL);
