@@ -223,12 +223,12 @@ CASES = (
 
 def real(folder, device):
     """What a firmware build made: its signed image, for its device type, under its name."""
+    artifact = folder / "zephyr/zephyr.mender"
+    expect(artifact.exists(), f"there is no {artifact}")
     config = (folder / "zephyr/.config").read_text()
     setting = lambda name: next(
         line.split("=", 1)[1].strip('"') for line in config.splitlines() if line.startswith(f"CONFIG_{name}=")
     )
-    artifact = folder / "zephyr/zephyr.mender"
-    expect(artifact.exists(), f"there is no {artifact}")
     told = read(artifact)
     expect(f"Name: {setting('MENDER_MCU_ARTIFACT_NAME')}" in told, "it has another name", told)
     validate(artifact)
