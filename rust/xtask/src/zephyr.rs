@@ -83,9 +83,7 @@ const M0PLUS: &[Scenario] = &[Scenario::builds("tests/twister/matrix", "mender_m
 const M33: &[Scenario] = &[Scenario::builds("tests/twister/matrix", "mender_mcu.matrix.m33")];
 
 /// Samples, with and without MCUboot.
-const SAMPLES: &[Scenario] = &[
-    Scenario::builds("samples/ota", "sample.mender_mcu.ota"),
-    Scenario::builds("samples/ota", "sample.mender_mcu.ota.mcuboot"),
+const NUCLEO: &[Scenario] = &[
     Scenario::builds("samples/nucleo_l4a6zg", "sample.mender_mcu.nucleo_l4a6zg"),
     Scenario::builds("samples/nucleo_l4a6zg", "sample.mender_mcu.nucleo_l4a6zg.mcuboot"),
 ];
@@ -140,8 +138,14 @@ const LONG: &[Step] = &[
     Step::patient("T4 Cortex-M33", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33)
     }),
+    Step::patient("T4 plain samples/ota", Chip::Arm, &[], |zephyr| {
+        zephyr.build_for_mcuboot("ota-plain", "samples/ota", "nucleo_l4a6zg", &[&any_ca()])
+    }),
+    Step::patient("T4 plain samples/nucleo", Chip::Arm, &[], |zephyr| {
+        zephyr.build_for_mcuboot("nucleo-plain", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()])
+    }),
     Step::patient("T4 samples nucleo_l4a6zg", Chip::Arm, &[], |zephyr| {
-        twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", SAMPLES)
+        twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", NUCLEO)
     }),
     Step::patient("T4 samples nucleo_f767zi", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_f767zi/stm32f767xx", OTA)
@@ -363,16 +367,26 @@ impl Zephyr {
         let app = format!("-DAPP_DIR={}", root().join(source).display());
         let options = [&[app.as_str()], options].concat();
         let built = self.build(name, &sysbuild.to_string_lossy(), board, &options);
-        let Outcome::Passed { .. } = built else { return built };
         let image = Path::new(source).file_name().unwrap_or_default();
-        let signed = scratch(name).join(image).join("zephyr/zephyr.signed.bin");
-        for file in [signed.clone(), signed.with_file_name("zephyr.mender")] {
-            if !file.is_file() && (file == signed || find(MENDER_ARTIFACT.0).is_some()) {
-                return Outcome::failed(format!("there is no {}", file.display()));
-            }
-        }
-        built
+        with_images(built, &scratch(name).join(image))
     }
+
+    /// The same without sysbuild, for an MCUboot that is already there.
+    fn build_for_mcuboot(&self, name: &str, source: &str, board: &str, options: &[&str]) -> Outcome {
+        with_images(self.build(name, source, board, options), &scratch(name))
+    }
+}
+
+/// Whether a build that went well has left the files that it is for in its folder.
+fn with_images(built: Outcome, folder: &Path) -> Outcome {
+    let Outcome::Passed { .. } = built else { return built };
+    let signed = folder.join("zephyr/zephyr.signed.bin");
+    for file in [signed.clone(), signed.with_file_name("zephyr.mender")] {
+        if !file.is_file() && (file == signed || find(MENDER_ARTIFACT.0).is_some()) {
+            return Outcome::failed(format!("there is no {}", file.display()));
+        }
+    }
+    built
 }
 
 /// Lines that complain, of compilers, CMake or Kconfig, about what is in a folder. CMake and Kconfig name it in the lines after.
