@@ -26,7 +26,7 @@ use test::Extent;
 const HELP: &str = "\
 cargo xtask <command>
 
-  test [--quick]    all tests; --quick leaves out the long ones, --long breaks the Zephyr ports on purpose, too
+  test              the tests; --quick leaves out what takes minutes, --long adds other CPUs and boards, and ports broken on purpose
   demo              a simulated device updates itself over TLS, loses power twice, falls back from a bad image
   powercut          power cuts and broken connections at every place, in a simulation
   bench             instructions and copies per byte of an artifact
@@ -45,14 +45,16 @@ cargo xtask <command> --help says more.
 const TEST_HELP: &str = "\
 cargo xtask test [--quick | --long]
 
-Runs everything there is to check: formatting, lints, all tests of the workspace, the catalogue of hostile input, generated
+Runs all checks but the longest: formatting, lints, all tests of the workspace, the catalogue of hostile input, generated
 documents, the proof that the firmware cannot panic, instructions per byte, the demonstration, and what `cargo xtask zephyr`
 runs. A failure does not stop what comes after it. What needs a tool that is not installed is skipped with a line that names the tool.
+What --long would add is named at the end, and not counted.
 
 The last line is `N passed, N failed, N skipped`; the exit code is 0 when nothing failed.
 
   --quick   a minute or two: without the cross build, the measurements, the power cuts by SIGKILL, the demonstration and Zephyr
-  --long    also `cargo xtask zephyr --long`, and the proof that nothing panics for other CPUs
+  --long    also `cargo xtask zephyr --long`, and the proof that nothing panics for other CPUs; not the further power cuts of
+            `cargo xtask powercut --long` and `cargo xtask qemu --long`
 ";
 
 const MUTANTS_HELP: &str = "\
@@ -115,8 +117,9 @@ The workspace is that of ZEPHYR_BASE, else the west workspace this repository is
 (`west zephyr-export`). The compiler is that of ZEPHYR_TOOLCHAIN_VARIANT or of the Zephyr SDK, else the distribution's: gcc,
 i686-linux-gnu-gcc and arm-none-eabi-gcc.
 
-  --long        what takes long and seldom finds anything: other CPUs, the samples on all their boards, records in ZMS, the stack that
-                chains of public CAs take, the application that the other clients were measured in, and `cargo xtask mutants`
+  --long        what takes long and seldom finds anything: other CPUs, the samples on all their boards and without sysbuild, records in
+                ZMS, the stack that chains of public CAs take, the application that the other clients were measured in, and
+                `cargo xtask mutants`
   --only NAME   the steps whose names contain NAME, such as T4 or stack, also of the long ones
 ";
 

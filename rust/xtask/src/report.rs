@@ -52,6 +52,7 @@ pub(crate) struct Report {
     failed: u32,
     skipped: u32,
     failures: Vec<String>,
+    left_out: String,
 }
 
 impl Report {
@@ -102,11 +103,19 @@ impl Report {
         println!("{name} skipped: {why}");
     }
 
+    /// A closing line for what was not asked for, and by which command it is.
+    pub(crate) fn leave_out(&mut self, what: &str, command: &str) {
+        self.left_out = format!("not run: {what} ({command})");
+    }
+
     /// The closing lines. Programs read the last one.
     pub(crate) fn close(self) -> ExitCode {
         println!();
         for name in &self.failures {
             println!("failed: {name}");
+        }
+        if !self.left_out.is_empty() {
+            println!("{}", self.left_out);
         }
         println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -63,9 +63,15 @@ pub(crate) fn all(extent: Extent) -> ExitCode {
         report.steps_in_pairs(&steps);
         zephyr::steps(&mut report);
     }
-    if extent == Extent::Long {
-        nopanic::further(&mut report);
-        zephyr::long(&mut report);
+    match extent {
+        Extent::Quick => {}
+        Extent::Usual => {
+            report.leave_out(&zephyr::names_of_long().join("; "), "cargo xtask test --long");
+        }
+        Extent::Long => {
+            nopanic::further(&mut report);
+            zephyr::long(&mut report);
+        }
     }
     report.close()
 }

@@ -127,7 +127,8 @@ type Last = fn(&mut Report, &str);
 /// Those that look for what they need themselves.
 const LAST: &[(&str, Last)] = &[("T3 MCUboot in QEMU", qemu::step)];
 
-/// What takes long and seldom finds anything: other CPUs and boards, the other clients' application, ports that are broken on purpose.
+/// What takes long and seldom finds anything: other CPUs and boards, samples without sysbuild, the other clients' application, ports
+/// that are broken on purpose.
 const LONG: &[Step] = &[
     Step::patient("T4 further configurations", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", FURTHER_MATRIX)
@@ -174,6 +175,11 @@ pub(crate) fn steps(report: &mut Report) {
 /// The same of the rest.
 pub(crate) fn long(report: &mut Report) {
     run(report, LONG, LONG_LAST, "");
+}
+
+/// The names of those.
+pub(crate) fn names_of_long() -> Vec<&'static str> {
+    LONG.iter().map(|step| step.name).chain(LONG_LAST.iter().map(|(name, _)| *name)).collect()
 }
 
 /// The steps whose names contain `name`, of both.
