@@ -145,6 +145,7 @@ MUTANTS = [
     ("update", "port_defaults.c", ".device_type = CONFIG_MENDER_MCU_DEVICE_TYPE", '.device_type = "another"'),
     ("update", "port_boot.c", "return boot_is_img_confirmed() || has_strange_trailer();", "return 1;"),
     ("update", "port_crypto.c", "return status == PSA_SUCCESS ? 1 : status;\n}\n\nuint32_t", "return 0;\n}\n\nuint32_t"),
+    ("update", "reset_cause.c", "return MENDER_RESET_WATCHDOG;", "return MENDER_RESET_UNKNOWN;"),
     ("mcumgr", "mcumgr.c", "if (deployment_in_progress()) {", "if (false) {"),
     ("mcumgr", "mcumgr.c", " && status.phase != MENDER_PHASE_FAILURE_PENDING", ""),
     ("mcumgr", "mcumgr.c", "upload.heard_ms = k_uptime_get();", ";"),

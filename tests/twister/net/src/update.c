@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <zephyr/dfu/mcuboot.h>
+#include <zephyr/drivers/hwinfo.h>
 #include <zephyr/net/net_if.h>
 #include <zephyr/ztest.h>
 
@@ -25,6 +26,7 @@ static struct {
 	uint32_t self_tests;
 	int32_t verdict;
 	int32_t error;
+	uint32_t reset_causes;
 } app;
 
 int32_t __real_mender_port_boot_can_revert(void);
@@ -32,6 +34,18 @@ int32_t __real_mender_port_boot_can_revert(void);
 int32_t __wrap_mender_port_boot_can_revert(void)
 {
 	return app.overwrites ? 0 : __real_mender_port_boot_can_revert();
+}
+
+int __wrap_z_impl_hwinfo_get_reset_cause(uint32_t *causes)
+{
+	*causes = app.reset_causes;
+	return 0;
+}
+
+int __wrap_z_impl_hwinfo_clear_reset_cause(void)
+{
+	app.reset_causes = 0;
+	return 0;
 }
 
 static int32_t self_test(void *user)
@@ -193,6 +207,7 @@ ZTEST(update, test_an_image_that_mcuboot_reverts_is_a_failure_with_a_log)
 {
 	update_to_the_restart();
 	flash_swap();
+	app.reset_causes = RESET_WATCHDOG | RESET_PIN;
 	flash_revert();
 	begin();
 	zassert_true(run_until(is_over), "%s", server.statuses);
@@ -200,6 +215,7 @@ ZTEST(update, test_an_image_that_mcuboot_reverts_is_a_failure_with_a_log)
 	zassert_equal(app.error, MENDER_E_REVERTED, "%d", app.error);
 	zassert_true(runs_old_image());
 	zassert_not_null(strstr(server.log, mender_error_text(MENDER_E_REVERTED)), "%s", server.log);
+	zassert_not_null(strstr(server.log, "reset cause: watchdog"), "%s", server.log);
 	/* A clock that is trusted goes before the server's. */
 	zassert_not_null(strstr(server.log, "\"2027-01-15T08:"), "%s", server.log);
 	zassert_is_null(strstr(server.log, "2027-06-01"), "%s", server.log);
