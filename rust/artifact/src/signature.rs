@@ -7,9 +7,6 @@ use mender_base::{Error, limits};
 /// Shortest signature: a DER sequence of two one-byte integers.
 const LEN_MIN: u16 = 8;
 
-/// Where nothing can verify them they are not looked at.
-const SIGNATURES: bool = cfg!(feature = "signatures");
-
 /// The signature that is being decoded.
 pub(crate) struct Signature {
     decoder: Decoder,
@@ -26,9 +23,6 @@ impl Signature {
 
     /// Takes bytes of the member; `out` receives what they decode to.
     pub(crate) fn feed(&mut self, input: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        if !SIGNATURES {
-            return Ok(());
-        }
         for byte in input {
             if byte.is_ascii_whitespace() {
                 self.ended = true;
@@ -55,7 +49,7 @@ impl Signature {
 
     /// The member has ended.
     pub(crate) fn end(&self) -> Result<(), Error> {
-        let whole = !SIGNATURES || (self.decoder.is_complete() && self.len >= LEN_MIN);
+        let whole = self.decoder.is_complete() && self.len >= LEN_MIN;
         if whole { Ok(()) } else { Err(Error::SignatureFormat) }
     }
 }

@@ -142,8 +142,7 @@ impl Call {
     }
 
     /// Whether the same may be taken soon. Not where the server accepts no such device, and not where a reply says that the request is at
-    /// fault: only a person changes that. A 404 may be a proxy's,
-    /// and goes as the server comes back.
+    /// fault: only a person changes that. A 404 may be a proxy's, and goes as the server comes back.
     pub(crate) fn is_soon_worth_a_try(&self) -> bool {
         let status = self.exchange.reply.head().status;
         match self.error {

@@ -46,7 +46,8 @@ pub struct Machine {
 
 /// How soon a pending module or self-test is called again.
 const PENDING_MS: u32 = 100;
-/// How far apart the tries of a device get that the server does not accept, or whose request it does not take: a person does something about it, or nobody (protocol §8.2).
+/// How far apart the tries of a device get that the server does not accept, or whose request it does not take: a person does something about
+/// it, or nobody (protocol §8.2).
 const NOT_ACCEPTED_CAP_MS: u32 = 1_800_000;
 /// How far apart the deployments of a device get at most of which one after the other fails, if update checks are not further apart.
 const HOLD_OFF_MAX_MS: u32 = 86_400_000;
