@@ -30,7 +30,7 @@ from updates import Failed
 
 FIRST_PORT = 18600
 # They sleep most of the time.
-WORKERS = min(8, 4 * (os.cpu_count() or 1))
+WORKERS = min(16, 8 * (os.cpu_count() or 1))
 PATIENCE_S = 150
 MODES = ("offset", "move", "scratch", "overwrite")
 # After every so many cuts the next update is made, too.

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::qemu::{self, QEMU};
 use crate::report::{Outcome, Report};
@@ -25,17 +26,18 @@ struct Step {
     /// What it needs.
     tools: Tools,
     run: fn(&Zephyr) -> Outcome,
-    /// Another such step may be under way: it builds, and what it runs is not in a hurry.
-    has_patience: bool,
+    /// No other step is under way: it needs what one before it has made, or keeps all processors busy by itself.
+    is_alone: bool,
 }
 
 impl Step {
-    const fn runs(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
-        Self { name, chip, tools, run, has_patience: false }
+    /// Another one may be under way. What it runs has a clock of its own, or is not in a hurry.
+    const fn new(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
+        Self { name, chip, tools, run, is_alone: false }
     }
 
-    const fn patient(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
-        Self { name, chip, tools, run, has_patience: true }
+    const fn alone(name: &'static str, chip: Chip, tools: Tools, run: fn(&Zephyr) -> Outcome) -> Self {
+        Self { name, chip, tools, run, is_alone: true }
     }
 }
 
@@ -93,33 +95,33 @@ const OTA: &[Scenario] = &[
 ];
 const OTA_ALONE: &[Scenario] = &[Scenario::builds("samples/ota", "sample.mender_mcu.ota")];
 
-/// All of it, in the order it is run in.
+/// All of it, in the order it begins in: what takes longest is not among the last.
 const STEPS: &[Step] = &[
-    Step::runs("T1 twister native_sim", Chip::Native, &[], |zephyr| {
+    Step::new("T1 twister native_sim", Chip::Native, &[], |zephyr| {
         twister(zephyr, "native_sim/native/64", SUITES)
     }),
-    Step::runs("T1 updates native_sim", Chip::Native, &[], updates),
-    Step::runs("T2 twister qemu_x86", Chip::Ia32, &[QEMU_X86], |zephyr| {
+    Step::new("T2 twister qemu_x86", Chip::Ia32, &[QEMU_X86], |zephyr| {
         twister(zephyr, "qemu_x86/atom", SUITES)
     }),
-    Step::patient("T4 configurations", Chip::Arm, &[MENDER_ARTIFACT], |zephyr| {
+    Step::new("T4 configurations", Chip::Arm, &[MENDER_ARTIFACT], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", MATRIX)
     }),
-    Step::patient("T4 samples/ota", Chip::Arm, &[], ota),
-    Step::patient("T4 samples/nucleo", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 samples/ota", Chip::Arm, &[], ota),
+    Step::new("T4 samples/nucleo", Chip::Arm, &[], |zephyr| {
         zephyr.build_with_mcuboot("nucleo", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()])
     }),
-    Step::patient("T4 foreign native_sim", Chip::Native, &[], |zephyr| {
-        foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"])
-    }),
-    Step::patient("T4 foreign nucleo", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 footprint", Chip::Arm, &[], size::check),
+    Step::new("T4 foreign nucleo", Chip::Arm, &[], |zephyr| {
         let board = ["--board", "nucleo_l4a6zg", "--sysbuild", "-DSHIELD=arceli_eth_w5500"];
         foreign(zephyr, "foreign-nucleo", &board)
     }),
-    Step::patient("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
-    Step::patient("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
-    Step::patient("T4 footprint", Chip::Arm, &[], size::check),
-    Step::runs("T4 artifact", Chip::Arm, &[MENDER_ARTIFACT], artifact),
+    Step::new("T3 sample in QEMU", Chip::Arm, &[QEMU], sample),
+    Step::new("T3 stack in QEMU", Chip::Arm, &[QEMU], stack),
+    Step::new("T1 updates native_sim", Chip::Native, &[], updates),
+    Step::new("T4 foreign native_sim", Chip::Native, &[], |zephyr| {
+        foreign(zephyr, "foreign-native", &["--board", "native_sim/native/64"])
+    }),
+    Step::alone("T4 artifact", Chip::Arm, &[MENDER_ARTIFACT], artifact),
 ];
 
 type Last = fn(&mut Report, &str);
@@ -130,40 +132,34 @@ const LAST: &[(&str, Last)] = &[("T3 MCUboot in QEMU", qemu::step)];
 /// What takes long and seldom finds anything: other CPUs and boards, samples without sysbuild, the other clients' application, ports
 /// that are broken on purpose.
 const LONG: &[Step] = &[
-    Step::patient("T4 further configurations", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 further configurations", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", FURTHER_MATRIX)
     }),
-    Step::patient("T4 Cortex-M0+", Chip::Arm, &[], |zephyr| {
-        twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS)
-    }),
-    Step::patient("T4 Cortex-M33", Chip::Arm, &[], |zephyr| {
-        twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33)
-    }),
-    Step::patient("T4 plain samples/ota", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 Cortex-M0+", Chip::Arm, &[], |zephyr| twister(zephyr, "nucleo_g0b1re/stm32g0b1xx", M0PLUS)),
+    Step::new("T4 Cortex-M33", Chip::Arm, &[], |zephyr| twister(zephyr, "nucleo_l552ze_q/stm32l552xx", M33)),
+    Step::new("T4 plain samples/ota", Chip::Arm, &[], |zephyr| {
         zephyr.build_for_mcuboot("ota-plain", "samples/ota", "nucleo_l4a6zg", &[&any_ca()])
     }),
-    Step::patient("T4 plain samples/nucleo", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 plain samples/nucleo", Chip::Arm, &[], |zephyr| {
         zephyr.build_for_mcuboot("nucleo-plain", "samples/nucleo_l4a6zg", "nucleo_l4a6zg", &[&any_ca()])
     }),
-    Step::patient("T4 samples nucleo_l4a6zg", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 samples nucleo_l4a6zg", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_l4a6zg/stm32l4a6xx", NUCLEO)
     }),
-    Step::patient("T4 samples nucleo_f767zi", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 samples nucleo_f767zi", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_f767zi/stm32f767xx", OTA)
     }),
-    Step::patient("T4 samples nucleo_h563zi", Chip::Arm, &[], |zephyr| {
+    Step::new("T4 samples nucleo_h563zi", Chip::Arm, &[], |zephyr| {
         twister(zephyr, "nucleo_h563zi/stm32h563xx", OTA)
     }),
-    Step::patient("T4 samples mps2/an385", Chip::Arm, &[], |zephyr| twister(zephyr, "mps2/an385", OTA)),
-    Step::patient("T4 samples qemu_x86", Chip::Ia32, &[], |zephyr| {
-        twister(zephyr, "qemu_x86/atom", OTA_ALONE)
-    }),
-    Step::runs("T2 twister qemu_riscv32", Chip::Rv32, &[QEMU_RISCV32], |zephyr| {
+    Step::new("T4 samples mps2/an385", Chip::Arm, &[], |zephyr| twister(zephyr, "mps2/an385", OTA)),
+    Step::new("T4 samples qemu_x86", Chip::Ia32, &[], |zephyr| twister(zephyr, "qemu_x86/atom", OTA_ALONE)),
+    Step::new("T2 twister qemu_riscv32", Chip::Rv32, &[QEMU_RISCV32], |zephyr| {
         twister(zephyr, "qemu_riscv32/qemu_virt_riscv32", RV32)
     }),
-    Step::runs("T1 records in ZMS", Chip::Native, &[], |zephyr| twister(zephyr, "native_sim/native/64", ZMS)),
-    Step::runs("T3 stack, public CAs", Chip::Arm, &[QEMU, OPENSSL], stack_public),
-    Step::runs("T1 mutants", Chip::Native, &[], broken),
+    Step::new("T1 records in ZMS", Chip::Native, &[], |zephyr| twister(zephyr, "native_sim/native/64", ZMS)),
+    Step::new("T3 stack, public CAs", Chip::Arm, &[QEMU, OPENSSL], stack_public),
+    Step::alone("T1 mutants", Chip::Native, &[], broken),
 ];
 const LONG_LAST: &[(&str, Last)] = &[("T4 footprint skeleton", size::skeleton::step)];
 
@@ -207,7 +203,7 @@ fn run(report: &mut Report, steps: &[Step], last: &[(&str, Last)], only: &str) {
             Err(missing) => report.skip(step.name, &missing),
         }
     }
-    for group in able.chunk_by(|(one, _), (other, _)| one.has_patience && other.has_patience) {
+    for group in able.chunk_by(|(one, _), (other, _)| !one.is_alone && !other.is_alone) {
         let steps: Vec<_> = group.iter().map(|(step, zephyr)| (step.name, || (step.run)(zephyr))).collect();
         match &steps[..] {
             [(name, step)] => report.step(name, step),
@@ -444,6 +440,9 @@ fn trusting(cas: &[PathBuf]) -> String {
 
 /// Has the server make the CA that it will have in the tests, unless it is there.
 pub(crate) fn make_ca(server: &Path) -> Result<PathBuf, String> {
+    // Of two steps at a time one makes it.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let ca = scratch("ca");
     let paths = [("--server", server.to_path_buf()), ("--make-ca", ca.clone())];
     let made = script("tests/native_sim/updates.py", &paths);
