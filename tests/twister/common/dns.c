@@ -22,6 +22,7 @@ static K_SEM_DEFINE(ready, 0, 1);
 
 static struct {
 	bool runs;
+	bool is_mute;
 	/** In the form of RFC 1035, 3.1: each label after its length. */
 	uint8_t name[64];
 	uint8_t type;
@@ -95,26 +96,38 @@ static void run(void *a, void *b, void *c)
 		from_len = sizeof(from);
 		const ssize_t len = zsock_recvfrom(socket, message, 128, 0, (struct sockaddr *)&from, &from_len);
 
-		if (len >= HEADER_LEN) {
+		if (len >= HEADER_LEN && !dns.is_mute) {
 			(void)zsock_sendto(socket, message, answer(message, len), 0, (struct sockaddr *)&from, from_len);
 		}
 	}
 	zsock_close(socket);
 }
 
-void dns_start(const char *name, int family, const void *address)
+static void start(void)
 {
 	int iface = net_if_get_by_iface(net_if_get_default());
 
 	dns.runs = true;
-	dns.type = family == AF_INET6 ? TYPE_AAAA : TYPE_A;
-	dns.address_len = family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
-	memcpy(dns.address, address, dns.address_len);
-	keep_name(name);
 	k_thread_create(&thread, stack, STACK_SIZE, run, NULL, NULL, NULL, k_thread_priority_get(k_current_get()), 0,
 			K_NO_WAIT);
 	zassert_ok(k_sem_take(&ready, K_SECONDS(10)));
 	zassert_ok(dns_resolve_reconfigure_with_interfaces(dns_resolve_get_default(), NULL, servers, &iface, DNS_SOURCE_DHCPV4));
+}
+
+void dns_start(const char *name, int family, const void *address)
+{
+	dns.is_mute = false;
+	dns.type = family == AF_INET6 ? TYPE_AAAA : TYPE_A;
+	dns.address_len = family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+	memcpy(dns.address, address, dns.address_len);
+	keep_name(name);
+	start();
+}
+
+void dns_start_mute(void)
+{
+	dns.is_mute = true;
+	start();
 }
 
 void dns_stop(void)

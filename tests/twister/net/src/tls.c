@@ -184,6 +184,28 @@ ZTEST(tls, test_an_answer_in_clear_text_is_refused)
 	assert_not_opened(API, "localhost");
 }
 
+static void drip_a_handshake(struct peer *self, int socket)
+{
+	/* A handshake record of 16 KiB (RFC 5246, 6.2.1), which never is. */
+	static const uint8_t record[] = {22, 3, 3, 0x40, 0};
+	uint8_t bytes[512];
+
+	(void)peer_read(self, socket, bytes, sizeof(bytes));
+	(void)peer_send(socket, record, sizeof(record));
+	while (!self->stopped && peer_send(socket, "\2", 1)) {
+		k_msleep(300);
+	}
+}
+
+ZTEST(tls, test_a_peer_whose_handshake_comes_byte_by_byte_is_left_when_the_time_for_connecting_is_over)
+{
+	const int64_t begun = k_uptime_get();
+
+	peer_start(&peer, AF_INET, 0, drip_a_handshake);
+	assert_not_opened(API, "localhost");
+	zassert_true(k_uptime_get() - begun >= CONFIG_NET_SOCKETS_CONNECT_TIMEOUT, "it was left for something else");
+}
+
 static void hang_up(struct peer *self, int socket)
 {
 	uint8_t bytes[512];

@@ -166,4 +166,19 @@ ZTEST(network, test_a_name_that_the_dns_server_does_not_know_is_an_error)
 	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);
 }
 
+ZTEST(network, test_a_dns_server_that_does_not_answer_is_waited_for_once_with_each_family)
+{
+	add_v4(&global_v4);
+	add_v6(&global_v6)->addr_state = NET_ADDR_PREFERRED;
+	dns_start_mute();
+	const int64_t begun = k_uptime_get();
+	const int32_t rc = open("server.example");
+	const int64_t ms = k_uptime_get() - begun;
+
+	zassert_true(rc < 0 && rc != MENDER_AGAIN, "%d", rc);
+	/* Zephyr gives each try a tenth of a second more. */
+	zassert_true(ms >= 2 * CONFIG_NET_SOCKETS_DNS_TIMEOUT && ms < 2 * CONFIG_NET_SOCKETS_DNS_TIMEOUT + 2000, "%u ms",
+		     (uint32_t)ms);
+}
+
 ZTEST_SUITE(network, NULL, NULL, before, after, NULL);
