@@ -293,8 +293,9 @@ impl<'b, P: Platform> Client<'b, P> {
         }
         let lost = self.cx.last_error.is_some_and(|last| last.error == Error::KeyLost);
         if lost && self.authentication_asked && self.machine.checkpoint.key_made {
-            // Somebody has seen it, and wants the device to be accepted anew. A deployment in progress cannot end without a key. Made here, where
-            // nothing else is written: the record of it follows as it is used. Once: what was asked for stays until the deployment is over.
+            // Somebody has seen it, and wants the device to be accepted anew. A deployment in progress cannot end without a key. Made
+            // here, where nothing else is written: the record of it follows as it is used. Once: what was asked for stays until the
+            // deployment is over.
             self.machine.checkpoint.key_made = false;
             self.cx.last_error = None;
             if self.cx.ports.device_key() == Ok(DeviceKey::Absent) {
